@@ -1,0 +1,145 @@
+//! What the pod worker asks of a container runtime. The built-in one talks to supervisors; sim has a fake.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// A pod's shared namespaces and its place on disk.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Sandbox {
+    pub pod_uid: String,
+    pub namespace: String,
+    pub pod_name: String,
+    pub hostname: String,
+    /// Use the host's network namespace.
+    pub host_network: bool,
+    /// `STATE_DIR/pods/UID`: sockets, exit records, root file systems, volumes.
+    pub dir: PathBuf,
+    /// tmpfs mounts the supervisor makes in its own mount namespace (secret volumes, emptyDir medium Memory).
+    pub tmpfs: Vec<Tmpfs>,
+    /// Limits on the pod as a whole, summed from its containers.
+    pub resources: Resources,
+    /// Containers are killed and everything is removed when the server that started them is gone (ephemeral servers).
+    pub dies_with_server: bool,
+}
+
+/// See `Sandbox::tmpfs`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Tmpfs {
+    pub path: PathBuf,
+    pub size_bytes: Option<u64>,
+    pub mode: u32,
+}
+
+/// cgroup settings.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Resources {
+    /// cpu request in thousandths of a core.
+    pub cpu_request_milli: Option<u64>,
+    /// cpu limit in thousandths of a core; quota over 100 ms.
+    pub cpu_limit_milli: Option<u64>,
+    pub memory_limit_bytes: Option<u64>,
+    pub pids_limit: Option<u64>,
+}
+
+/// What the container's root file system is made of. Always a fresh writable overlay.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Rootfs {
+    /// Unpacked layers, topmost first.
+    pub lower: Vec<PathBuf>,
+    /// Further overlays mounted inside the root (kiln/host: `/usr`, `/etc`, `/opt` of this machine): (host directory, path inside).
+    pub overlays: Vec<(PathBuf, PathBuf)>,
+    /// Paths inside the root that are hidden (files by /dev/null, directories by an empty read-only tmpfs); absent ones are skipped.
+    pub masked: Vec<PathBuf>,
+}
+
+/// One run of one container.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Container {
+    pub name: String,
+    /// 0 for the first run, then 1, 2, … : the restart count.
+    pub attempt: u32,
+    pub rootfs: Rootfs,
+    /// OCI runtime spec: process, mounts, linux.{resources,maskedPaths,readonlyPaths,seccomp…}. `root.path` and the
+    /// namespaces' paths are filled in by the supervisor.
+    pub spec: oci_spec::runtime::Spec,
+    pub resources: Resources,
+    /// CRI log file to append to; its directory exists.
+    pub log_path: PathBuf,
+    /// Host file bound to the container's terminationMessagePath, if any.
+    pub termination_message: Option<PathBuf>,
+    /// SIGTERM unless the image says otherwise.
+    pub stop_signal: i32,
+}
+
+/// Where a container's run stands.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum RunState {
+    Running {
+        pid: u32,
+        started_at: Timestamp,
+    },
+    Exited {
+        exit_code: i32,
+        /// killed by the kernel for its memory limit
+        oom_killed: bool,
+        started_at: Timestamp,
+        finished_at: Timestamp,
+    },
+    /// The supervisor died before it could record how the run ended.
+    Lost,
+}
+
+/// The newest run of a container, as the supervisor knows it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Run {
+    pub container: String,
+    pub attempt: u32,
+    pub state: RunState,
+}
+
+/// Errors of the runtime; the text reaches the pod's status and events.
+#[derive(Debug, thiserror::Error)]
+pub enum RuntimeError {
+    /// The sandbox could not be made (FailedCreatePodSandBox).
+    #[error("failed to create pod sandbox: {0}")]
+    Sandbox(String),
+    /// The container's process could not be started: the command does not exist (127) or cannot be executed (126).
+    #[error("{message}")]
+    Start { message: String, exit_code: i32 },
+    /// The root file system or a mount could not be made (CreateContainerError).
+    #[error("{0}")]
+    Create(String),
+    /// The supervisor is gone.
+    #[error("supervisor of pod {0} is gone")]
+    Gone(String),
+}
+
+/// A container runtime.
+#[async_trait::async_trait]
+pub trait Runtime: Send + Sync + 'static {
+    /// Starts a pod's supervisor and its namespaces. Idempotent per uid.
+    async fn create(&self, sandbox: Sandbox) -> Result<Arc<dyn PodSandbox>, RuntimeError>;
+    /// Sandboxes that an earlier server left: reconnected, or as `Lost` runs and exit records on disk.
+    async fn recover(&self) -> Vec<Arc<dyn PodSandbox>>;
+}
+
+/// One pod's supervisor.
+#[async_trait::async_trait]
+pub trait PodSandbox: Send + Sync + 'static {
+    fn sandbox(&self) -> &Sandbox;
+    /// Prefix under which the host sees the supervisor's mount namespace (`/proc/PID/root`): volumes on its tmpfs are written through it.
+    fn root(&self) -> PathBuf;
+    /// Starts one run; returns when the program has been executed (its execve succeeded).
+    async fn start(&self, container: Container) -> Result<Timestamp, RuntimeError>;
+    /// Sends the stop signal and, after `grace_seconds` (0: at once), kills. Returns at once; the timer lives in the supervisor.
+    async fn stop(&self, container: &str, grace_seconds: u64) -> Result<(), RuntimeError>;
+    /// The newest run of every container.
+    async fn runs(&self) -> Vec<Run>;
+    /// Waits until `runs()` may differ from what it last returned.
+    async fn changed(&self);
+    /// Kills what still runs, waits for it, undoes every mount, cgroup and namespace, ends the supervisor. The directory stays for
+    /// the caller. Idempotent.
+    async fn remove(&self) -> Result<(), RuntimeError>;
+}

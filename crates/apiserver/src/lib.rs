@@ -1,0 +1,10 @@
+//! The Kubernetes API over HTTP: generic handlers over `kinds::KINDS` on a `store::Store`. Must not know any kind by name.
+
+pub mod auth;
+pub mod node;
+pub mod openapi;
+pub mod protobuf;
+pub mod server;
+
+pub use node::NodeConnection;
+pub use server::{ApiServer, Config};

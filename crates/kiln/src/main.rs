@@ -1,0 +1,2 @@
+//! kiln: Kubernetes' batch system for one machine.
+fn main() {}

@@ -1,0 +1,123 @@
+//! What the server needs to know of a kind. Everything here is a pure function of objects and instants.
+
+use jiff::Timestamp;
+use meta::field::FieldError;
+use serde_json::Value;
+
+/// Whether objects live in a namespace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    Namespaced,
+    Cluster,
+}
+
+/// What a kind is called on the wire.
+#[derive(Debug)]
+pub struct Names {
+    /// API group; empty for the core group.
+    pub group: &'static str,
+    pub version: &'static str,
+    pub kind: &'static str,
+    pub plural: &'static str,
+    pub singular: &'static str,
+    pub short: &'static [&'static str],
+    pub categories: &'static [&'static str],
+    pub scope: Scope,
+    /// e.g. create, delete, deletecollection, get, list, patch, update, watch.
+    pub verbs: &'static [&'static str],
+    /// Subresources by name, e.g. `status`, `log`, `binding`.
+    pub subresources: &'static [&'static str],
+}
+
+/// Which part of an object a write may change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    Spec,
+    Status,
+}
+
+/// What happens to dependents when an owner is deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Propagation {
+    Orphan,
+    Background,
+    Foreground,
+}
+
+/// What a DELETE does to an object that has no finalizers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Deletion {
+    /// Gone at once.
+    Now,
+    /// Marked, with this grace period, for its agent to finish.
+    Graceful { grace_seconds: i64 },
+}
+
+/// A column of `kubectl get`.
+#[derive(Debug, Clone, Copy)]
+pub struct Column {
+    pub name: &'static str,
+    /// `string`, `integer`, `boolean`, `date`.
+    pub kind: &'static str,
+    /// `name` for the first column, else empty.
+    pub format: &'static str,
+    pub description: &'static str,
+    /// 0 always shown; 1 with `-o wide`.
+    pub priority: u8,
+}
+
+/// One cell: text, number or boolean.
+pub type Cell = Value;
+
+/// One row of a table.
+#[derive(Debug, Default)]
+pub struct Row {
+    pub cells: Vec<Cell>,
+    /// metav1.TableRowCondition values
+    pub conditions: Vec<Value>,
+}
+
+/// One kind of object. `object` is always whole: `apiVersion`, `kind`, `metadata`, …
+///
+/// Order on create: decode (strict) → `default` → server fills metadata (name, namespace, uid, creationTimestamp)
+/// → `prepare_create` → `default` again (labels inherited from templates) → `validate` → `warnings` → stored.
+/// Order on update: decode → `default` → server keeps system metadata → `prepare_update` → `validate` + `validate_update`.
+pub trait Kind: Send + Sync + std::fmt::Debug {
+    fn names(&self) -> &'static Names;
+    /// The root's name in the schema table, e.g. `io.k8s.api.batch.v1.Job`.
+    fn type_name(&self) -> &'static str;
+    /// Fills in defaults. Also run on every read from the store, so it is idempotent.
+    fn default(&self, object: &mut Value);
+    /// Clears what only controllers write, sets generation and generated fields.
+    fn prepare_create(&self, object: &mut Value);
+    /// Copies back what this write may not touch (`Part::Spec` keeps old status, `Part::Status` keeps everything but
+    /// status) and bumps metadata.generation when the spec changed.
+    fn prepare_update(&self, object: &mut Value, old: &Value, part: Part);
+    /// Every mistake in the object.
+    fn validate(&self, object: &Value) -> Vec<FieldError>;
+    /// Every mistake in changing `old` into `object`.
+    fn validate_update(&self, object: &Value, old: &Value, part: Part) -> Vec<FieldError>;
+    /// Texts for Warning headers on create and update.
+    fn warnings(&self, _object: &Value) -> Vec<String> {
+        Vec::new()
+    }
+    /// Fields that selectors may name beside metadata.name and metadata.namespace, with this object's values.
+    fn selectable_fields(&self, _object: &Value) -> Vec<(&'static str, String)> {
+        Vec::new()
+    }
+    fn columns(&self) -> &'static [Column];
+    /// One row; `now` is what ages are counted from.
+    fn row(&self, object: &Value, now: Timestamp) -> Row;
+    /// What DELETE without propagationPolicy means.
+    fn default_propagation(&self) -> Propagation {
+        Propagation::Background
+    }
+    /// What DELETE does, given the grace period asked for (seconds).
+    fn deletion(&self, _object: &Value, _grace_seconds: Option<i64>) -> Deletion {
+        Deletion::Now
+    }
+    /// How long an object lives after its last write, in seconds: events 3600.
+    fn time_to_live_seconds(&self) -> Option<i64> {
+        None
+    }
+}
