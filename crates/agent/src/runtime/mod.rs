@@ -2,6 +2,8 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+pub mod builtin;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 

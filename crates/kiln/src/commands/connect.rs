@@ -1,0 +1,97 @@
+//! Which server a verb talks to: `--kubeconfig`/`--context`, `KILN_KUBECONFIG`, the default data directory's server if it
+//! answers; `run` else brings up an ephemeral one. `$KUBECONFIG` is never followed: a Job must not land on a cluster by accident.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use kube::config::{KubeConfigOptions, Kubeconfig};
+
+use crate::output::Problem;
+use crate::server::{ADMIN_KUBECONFIG, Options, Server};
+
+/// How to find a server.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct Target {
+    /// Use the server this kubeconfig names
+    #[arg(long, value_name = "FILE", env = "KILN_KUBECONFIG")]
+    kubeconfig: Option<PathBuf>,
+    /// Context in the kubeconfig
+    #[arg(long, value_name = "NAME", requires = "kubeconfig")]
+    context: Option<String>,
+}
+
+/// A server to talk to, and the ephemeral one behind it if there is one.
+pub struct Connection {
+    /// A client with administrator's rights.
+    pub client: kube::Client,
+    /// Set when the server is this process's own.
+    pub ephemeral: Option<Ephemeral>,
+}
+
+/// A server that lives as long as a command, in a directory that is gone afterwards.
+pub struct Ephemeral {
+    server: Server,
+    directory: tempfile::TempDir,
+}
+
+impl Ephemeral {
+    /// Brings one up. It has no listener: only this process talks to it.
+    pub async fn start() -> Result<Self, Problem> {
+        let failed = |error: std::io::Error| Problem::internal("failed to make a temporary directory").because(error);
+        let directory = tempfile::Builder::new().prefix("kiln-run-").tempdir().map_err(failed)?;
+        let options = Options {
+            data_dir: directory.path().to_owned(),
+            image_dir: super::image::directory(None),
+            listen: None,
+            ephemeral: true,
+        };
+        Ok(Self { server: Server::start(options).await?, directory })
+    }
+
+    /// Stops its pods, then removes everything.
+    pub async fn stop(self) -> Result<(), Problem> {
+        self.server.stop().await;
+        let path = self.directory.path().to_owned();
+        self.directory
+            .close()
+            .map_err(|error| Problem::internal(format!("failed to remove {}", path.display())).because(error))
+    }
+}
+
+impl Connection {
+    /// The named server, the running one, or a fresh ephemeral one.
+    pub async fn or_ephemeral(target: &Target, force_ephemeral: bool) -> Result<Self, Problem> {
+        if !force_ephemeral {
+            if let Some(path) = &target.kubeconfig {
+                let client = client_from(path, target.context.clone()).await?;
+                return Ok(Self { client, ephemeral: None });
+            }
+            if let Some(client) = running_server().await {
+                return Ok(Self { client, ephemeral: None });
+            }
+        }
+        let ephemeral = Ephemeral::start().await?;
+        Ok(Self { client: ephemeral.server.client(), ephemeral: Some(ephemeral) })
+    }
+}
+
+/// The default data directory's server, if it answers within a second.
+async fn running_server() -> Option<kube::Client> {
+    let path = super::default_data_dir().join(ADMIN_KUBECONFIG);
+    let client = client_from(&path, None).await.ok()?;
+    let answer = tokio::time::timeout(Duration::from_secs(1), client.apiserver_version()).await;
+    answer.ok()?.ok().map(|_| client)
+}
+
+async fn client_from(path: &Path, context: Option<String>) -> Result<kube::Client, Problem> {
+    let unusable = |cause: String| {
+        Problem::usage(format!("cannot use the kubeconfig {}", path.display()))
+            .because(cause)
+            .remedy("check the path, and that its server is running: kiln server")
+    };
+    let kubeconfig = Kubeconfig::read_from(path).map_err(|error| unusable(error.to_string()))?;
+    let options = KubeConfigOptions { context, ..KubeConfigOptions::default() };
+    let config = kube::Config::from_custom_kubeconfig(kubeconfig, &options).await;
+    let config = config.map_err(|error| unusable(error.to_string()))?;
+    kube::Client::try_from(config).map_err(|error| unusable(error.to_string()))
+}

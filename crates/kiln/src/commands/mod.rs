@@ -1,0 +1,65 @@
+//! The command line: one module a verb.
+
+mod connect;
+mod image;
+mod run;
+mod server;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::output::{self, Exit, Problem};
+
+/// Kubernetes Jobs on this machine, without Kubernetes.
+#[derive(Debug, Parser)]
+#[command(name = "kiln", version, max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run one Job to its end: stream its logs, exit with its code
+    Run(run::Arguments),
+    /// Serve the Kubernetes API and run pods, in the foreground
+    Server(server::Arguments),
+    /// Images on this machine
+    Image(image::Arguments),
+}
+
+/// Parses the command line and does what it says.
+pub fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(help) => {
+            let _ = help.print();
+            return if help.use_stderr() { Exit::Usage.into() } else { Exit::Success.into() };
+        }
+    };
+    let result = match arguments.command {
+        Command::Run(arguments) => asynchronously(run::run(arguments)),
+        Command::Server(arguments) => asynchronously(server::run(arguments)),
+        Command::Image(arguments) => image::run(&arguments),
+    };
+    result.unwrap_or_else(|problem| output::report(&problem)).into()
+}
+
+fn asynchronously(work: impl Future<Output = Result<Exit, Problem>>) -> Result<Exit, Problem> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Problem::internal("failed to start").because(error))?;
+    let result = runtime.block_on(work);
+    // Whatever still blocks a thread (a read of a vanished disk) must not keep the command from ending.
+    runtime.shutdown_timeout(std::time::Duration::from_secs(1));
+    result
+}
+
+/// The default data directory: `/var/lib/kiln` as root, else `$XDG_DATA_HOME/kiln`.
+fn default_data_dir() -> std::path::PathBuf {
+    if crate::machine::is_root() {
+        return "/var/lib/kiln".into();
+    }
+    let home = || std::path::PathBuf::from(std::env::var_os("HOME").unwrap_or_else(|| "/".into())).join(".local/share");
+    std::env::var_os("XDG_DATA_HOME").map_or_else(home, Into::into).join("kiln")
+}

@@ -1,0 +1,251 @@
+//! Watches a Job and its pods until a verdict stands, and streams what their containers print.
+
+use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures::{AsyncBufRead, AsyncBufReadExt, StreamExt, TryStreamExt};
+use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::{Event, Pod};
+use kube::Api;
+use kube::runtime::watcher;
+use parking_lot::Mutex;
+use tokio::task::JoinSet;
+
+use super::verdict::{self, Verdict};
+use crate::output::Problem;
+use crate::output::progress::Progress;
+
+/// How many lines of the log a failure repeats.
+const LAST_LINES: usize = 10;
+/// How long logs may trail behind the Job's end.
+const LOGS_TRAIL: Duration = Duration::from_secs(5);
+
+/// A run that is over.
+#[derive(Debug)]
+pub struct Followed {
+    /// The Job's name.
+    pub name: String,
+    /// How it ended.
+    pub verdict: Verdict,
+    /// The last lines its containers printed.
+    pub last_lines: Vec<String>,
+    /// From the Job's creation as seen here.
+    pub took: Duration,
+}
+
+/// The tail of everything printed, kept for a failure's report.
+type Tail = Arc<Mutex<VecDeque<String>>>;
+
+/// Follows `job` until it is complete, failed, stuck or gone.
+pub async fn to_the_end(client: &kube::Client, job: Job, progress: &Progress) -> Result<Followed, Problem> {
+    let started = Instant::now();
+    let name = job.metadata.name.clone().unwrap_or_default();
+    let namespace = job.metadata.namespace.clone().unwrap_or_default();
+    let uid = job.metadata.uid.clone().unwrap_or_default();
+    let (lines, mut printed) = tokio::sync::mpsc::unbounded_channel();
+    let mut logs = Logs {
+        client: client.clone(),
+        namespace: namespace.clone(),
+        prefixed: prefixed(&job),
+        lines,
+        seen: HashSet::new(),
+        tasks: JoinSet::new(),
+    };
+    let tail = Tail::default();
+
+    let jobs = Api::<Job>::namespaced(client.clone(), &namespace);
+    let mut jobs = watcher(jobs, watcher::Config::default().fields(&format!("metadata.name={name}"))).boxed();
+    let pods = Api::<Pod>::namespaced(client.clone(), &namespace);
+    let mut pods =
+        watcher(pods, watcher::Config::default().labels(&format!("batch.kubernetes.io/controller-uid={uid}"))).boxed();
+    let events = Api::<Event>::namespaced(client.clone(), &namespace);
+    let mut events = watcher(events, watcher::Config::default().fields("type=Warning")).boxed();
+
+    let mut world = World { job, pods: BTreeMap::new(), gone: false };
+    let mut warned = HashSet::new();
+    let verdict = loop {
+        let verdict = world.judge();
+        progress.say(&verdict::progress(&world.job));
+        if verdict != Verdict::Running {
+            break verdict;
+        }
+        tokio::select! {
+            biased;
+            Some(line) = printed.recv() => print(&line, progress, &tail),
+            event = jobs.try_next() => world.job_event(event.map_err(lost)?, &uid),
+            event = pods.try_next() => {
+                world.pod_event(event.map_err(lost)?);
+                logs.follow_started(&world.pods);
+            }
+            event = events.try_next() => {
+                if let Some(text) = warning(event.map_err(lost)?, &world, &mut warned) {
+                    progress.note(&text);
+                }
+            }
+        }
+    };
+    logs.follow_started(&world.pods);
+    let Logs { mut tasks, lines, .. } = logs;
+    drop(lines);
+    let drained = tokio::time::timeout(LOGS_TRAIL, async {
+        while let Some(line) = printed.recv().await {
+            print(&line, progress, &tail);
+        }
+    });
+    if drained.await.is_err() {
+        progress.note("warning: the end of the log may be missing");
+    }
+    tasks.abort_all();
+    let last_lines = tail.lock().iter().cloned().collect();
+    Ok(Followed { name, verdict, last_lines, took: started.elapsed() })
+}
+
+fn lost(error: watcher::Error) -> Problem {
+    Problem::internal("lost the server").because(error)
+}
+
+/// With several pods on a terminal, each line says where it comes from.
+fn prefixed(job: &Job) -> bool {
+    let spec = job.spec.clone().unwrap_or_default();
+    let several = spec.completions.unwrap_or(2) > 1 || spec.parallelism.unwrap_or(1) > 1;
+    several && std::io::IsTerminal::is_terminal(&std::io::stdout())
+}
+
+/// What is known of the Job.
+struct World {
+    job: Job,
+    pods: BTreeMap<String, Pod>,
+    gone: bool,
+}
+
+impl World {
+    fn judge(&self) -> Verdict {
+        if self.gone {
+            return Verdict::Gone;
+        }
+        verdict::judge(&self.job, &self.pods.values().collect::<Vec<_>>())
+    }
+
+    fn job_event(&mut self, event: Option<watcher::Event<Job>>, uid: &str) {
+        match event {
+            Some(watcher::Event::Apply(job) | watcher::Event::InitApply(job))
+                if job.metadata.uid.as_deref() == Some(uid) =>
+            {
+                self.job = job
+            }
+            Some(watcher::Event::Delete(job)) if job.metadata.uid.as_deref() == Some(uid) => self.gone = true,
+            _ => {}
+        }
+    }
+
+    fn pod_event(&mut self, event: Option<watcher::Event<Pod>>) {
+        match event {
+            Some(watcher::Event::Apply(pod) | watcher::Event::InitApply(pod)) => {
+                self.pods.insert(pod.metadata.name.clone().unwrap_or_default(), pod);
+            }
+            // A deleted pod's containers may have decided the Job: what was last seen of them stays.
+            Some(watcher::Event::Delete(_) | watcher::Event::Init | watcher::Event::InitDone) | None => {}
+        }
+    }
+}
+
+/// A Warning event about the Job or one of its pods, once.
+fn warning(event: Option<watcher::Event<Event>>, world: &World, warned: &mut HashSet<String>) -> Option<String> {
+    let Some(watcher::Event::Apply(event) | watcher::Event::InitApply(event)) = event else {
+        return None;
+    };
+    let object = event.involved_object.uid?;
+    let ours = world.job.metadata.uid.as_ref() == Some(&object)
+        || world.pods.values().any(|pod| pod.metadata.uid.as_ref() == Some(&object));
+    let text = format!("warning: {}: {}", event.reason.unwrap_or_default(), event.message.unwrap_or_default());
+    (ours && warned.insert(text.clone())).then_some(text)
+}
+
+/// One line of a container's output.
+struct Line {
+    stderr: bool,
+    prefix: Option<String>,
+    bytes: Vec<u8>,
+}
+
+fn print(line: &Line, progress: &Progress, tail: &Tail) {
+    let mut text = Vec::new();
+    if let Some(prefix) = &line.prefix {
+        text.extend_from_slice(prefix.as_bytes());
+    }
+    text.extend_from_slice(&line.bytes);
+    if line.stderr {
+        progress.stderr(&text)
+    } else {
+        progress.stdout(&text)
+    }
+    let mut tail = tail.lock();
+    tail.push_back(String::from_utf8_lossy(&line.bytes).trim_end().to_owned());
+    if LAST_LINES < tail.len() {
+        tail.pop_front();
+    }
+}
+
+/// Follows each run of each container once, each stream by itself.
+struct Logs {
+    client: kube::Client,
+    namespace: String,
+    prefixed: bool,
+    lines: tokio::sync::mpsc::UnboundedSender<Line>,
+    /// pod, container, restart count
+    seen: HashSet<(String, String, i32)>,
+    tasks: JoinSet<()>,
+}
+
+impl Logs {
+    fn follow_started(&mut self, pods: &BTreeMap<String, Pod>) {
+        for (pod, status) in
+            pods.iter().flat_map(|(name, pod)| verdict::statuses(pod).map(move |status| (name, status)))
+        {
+            let state = status.state.as_ref();
+            let started = state.is_some_and(|state| state.running.is_some() || state.terminated.is_some());
+            let run = (pod.clone(), status.name.clone(), status.restart_count);
+            if !started || !self.seen.insert(run) {
+                continue;
+            }
+            for stream in ["Stdout", "Stderr"] {
+                self.follow(pod, &status.name, stream);
+            }
+        }
+    }
+
+    fn follow(&mut self, pod: &str, container: &str, stream: &str) {
+        let path = format!(
+            "/api/v1/namespaces/{}/pods/{pod}/log?container={container}&follow=true&stream={stream}",
+            self.namespace
+        );
+        let prefix = self.prefixed.then(|| format!("[{pod}] "));
+        let (client, lines, stderr) = (self.client.clone(), self.lines.clone(), stream == "Stderr");
+        self.tasks.spawn(async move {
+            let Ok(log) = client.request_stream(super::request("GET", &path, "application/json", Vec::new())).await
+            else {
+                return;
+            };
+            forward(std::pin::pin!(log), stderr, prefix, lines).await;
+        });
+    }
+}
+
+async fn forward(
+    mut log: impl AsyncBufRead + Unpin,
+    stderr: bool,
+    prefix: Option<String>,
+    lines: tokio::sync::mpsc::UnboundedSender<Line>,
+) {
+    loop {
+        let mut bytes = Vec::new();
+        let read = log.read_until(b'\n', &mut bytes).await;
+        if !matches!(read, Ok(n) if 0 < n) {
+            return;
+        }
+        if lines.send(Line { stderr, prefix: prefix.clone(), bytes }).is_err() {
+            return;
+        }
+    }
+}

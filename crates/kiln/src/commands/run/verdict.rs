@@ -1,0 +1,191 @@
+//! Decides from a Job and its pods whether a run is over, and how. Pure.
+
+use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
+
+/// How a run stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use = "a verdict nobody reports is a lost exit code"]
+pub enum Verdict {
+    /// Not over.
+    Running,
+    /// Complete=True.
+    Complete,
+    /// Failed=True, with the condition's reason and message and the container that decided it, when one did.
+    Failed { reason: String, message: String, container: Option<Ended> },
+    /// Nothing will happen without a person: an image that is not there, a reference to nothing, a suspended Job.
+    Stuck { reason: String, message: String },
+    /// The Job was deleted meanwhile.
+    Gone,
+}
+
+/// A container's end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ended {
+    /// The pod it ran in.
+    pub pod: String,
+    /// Its name.
+    pub container: String,
+    /// As the shell would show it: 128+N for signal N.
+    pub exit_code: i32,
+    /// `Error`, `OOMKilled`, …
+    pub reason: String,
+}
+
+/// Reasons for waiting that do not go away by themselves on one machine.
+const STUCK: [&str; 7] = [
+    "ErrImagePull",
+    "ImagePullBackOff",
+    "ErrImageNeverPull",
+    "InvalidImageName",
+    "CreateContainerConfigError",
+    "CreateContainerError",
+    "RunContainerError",
+];
+
+/// Judges a Job by its own status and its pods'.
+pub fn judge(job: &Job, pods: &[&Pod]) -> Verdict {
+    if condition(job, "Complete").is_some() {
+        return Verdict::Complete;
+    }
+    if let Some((reason, message)) = condition(job, "Failed") {
+        return Verdict::Failed { reason, message, container: decisive(pods) };
+    }
+    if let Some((reason, message)) = condition(job, "Suspended") {
+        return Verdict::Stuck { reason, message };
+    }
+    let waiting =
+        pods.iter().flat_map(|pod| statuses(pod)).filter_map(|status| status.state.as_ref()?.waiting.as_ref());
+    for state in waiting {
+        let reason = state.reason.clone().unwrap_or_default();
+        if STUCK.contains(&reason.as_str()) {
+            return Verdict::Stuck { reason, message: state.message.clone().unwrap_or_default() };
+        }
+    }
+    Verdict::Running
+}
+
+/// One line about where a run stands.
+pub fn progress(job: &Job) -> String {
+    let name = job.metadata.name.as_deref().unwrap_or("job");
+    let status = job.status.clone().unwrap_or_default();
+    let wanted = job.spec.as_ref().and_then(|spec| spec.completions).map_or(String::new(), |n| format!("/{n}"));
+    let mut text = format!(
+        "job/{name}: {} active, {}{wanted} succeeded",
+        status.active.unwrap_or(0),
+        status.succeeded.unwrap_or(0)
+    );
+    let failed = status.failed.unwrap_or(0);
+    if failed > 0 {
+        text.push_str(&format!(", {failed} failed"));
+    }
+    text
+}
+
+/// The statuses of every container of a pod, app containers first.
+pub fn statuses(pod: &Pod) -> impl Iterator<Item = &ContainerStatus> {
+    let status = pod.status.as_ref();
+    let apps = status.and_then(|status| status.container_statuses.as_deref()).unwrap_or_default();
+    let inits = status.and_then(|status| status.init_container_statuses.as_deref()).unwrap_or_default();
+    apps.iter().chain(inits)
+}
+
+/// The one container whose end decided the Job: the last to fail, if all that failed agree on the code.
+fn decisive(pods: &[&Pod]) -> Option<Ended> {
+    let mut failures: Vec<(Option<jiff::Timestamp>, Ended)> = Vec::new();
+    for pod in pods {
+        for status in statuses(pod) {
+            let ended =
+                [&status.state, &status.last_state].into_iter().flatten().find_map(|state| state.terminated.as_ref());
+            let Some(ended) = ended.filter(|ended| ended.exit_code != 0) else {
+                continue;
+            };
+            let finished = ended.finished_at.as_ref().map(|time| time.0);
+            let pod = pod.metadata.name.clone().unwrap_or_default();
+            let reason = ended.reason.clone().unwrap_or_default();
+            failures
+                .push((finished, Ended { pod, container: status.name.clone(), exit_code: ended.exit_code, reason }));
+        }
+    }
+    let all_agree = failures.windows(2).all(|pair| pair[0].1.exit_code == pair[1].1.exit_code);
+    if !all_agree {
+        return None;
+    }
+    failures.into_iter().max_by_key(|(finished, _)| *finished).map(|(_, ended)| ended)
+}
+
+fn condition(job: &Job, kind: &str) -> Option<(String, String)> {
+    let conditions = job.status.as_ref()?.conditions.as_deref()?;
+    let condition = conditions.iter().find(|condition| condition.type_ == kind && condition.status == "True")?;
+    Some((condition.reason.clone().unwrap_or_default(), condition.message.clone().unwrap_or_default()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn job(conditions: Value) -> Job {
+        serde_json::from_value(json!({ "metadata": { "name": "pi" }, "spec": { "completions": 3, "template": {} },
+            "status": { "conditions": conditions, "active": 1, "succeeded": 2 } }))
+        .unwrap()
+    }
+
+    fn pod(state: Value) -> Pod {
+        let status =
+            json!({ "name": "c", "image": "i", "imageID": "", "ready": false, "restartCount": 0, "state": state });
+        serde_json::from_value(json!({ "metadata": { "name": "pi-x" }, "status": { "containerStatuses": [status] } }))
+            .unwrap()
+    }
+
+    fn failed() -> Value {
+        json!([{ "type": "Failed", "status": "True", "reason": "BackoffLimitExceeded", "message": "m" }])
+    }
+
+    #[track_caller]
+    fn check(job: &Job, pods: &[Pod], expect: Verdict) {
+        assert_eq!(judge(job, &pods.iter().collect::<Vec<_>>()), expect);
+    }
+
+    #[test]
+    fn a_job_without_conditions_runs() {
+        check(&job(json!([])), &[pod(json!({ "running": {} }))], Verdict::Running);
+        assert_eq!(progress(&job(json!([]))), "job/pi: 1 active, 2/3 succeeded");
+    }
+
+    #[test]
+    fn a_success_criterion_alone_is_not_completion() {
+        check(&job(json!([{ "type": "SuccessCriteriaMet", "status": "True" }])), &[], Verdict::Running);
+        check(&job(json!([{ "type": "Complete", "status": "True" }])), &[], Verdict::Complete);
+    }
+
+    #[test]
+    fn the_failing_container_gives_its_code() {
+        let pods = [pod(json!({ "terminated": { "exitCode": 3, "reason": "Error" } }))];
+        let container = Ended { pod: "pi-x".into(), container: "c".into(), exit_code: 3, reason: "Error".into() };
+        let expect =
+            Verdict::Failed { reason: "BackoffLimitExceeded".into(), message: "m".into(), container: Some(container) };
+        check(&job(failed()), &pods, expect);
+    }
+
+    #[test]
+    fn containers_that_disagree_decide_nothing() {
+        let pods = [3, 4].map(|code| pod(json!({ "terminated": { "exitCode": code } })));
+        let expect = Verdict::Failed { reason: "BackoffLimitExceeded".into(), message: "m".into(), container: None };
+        check(&job(failed()), &pods, expect);
+    }
+
+    #[test]
+    fn an_image_that_is_not_there_is_the_end_of_waiting() {
+        let pods = [pod(json!({ "waiting": { "reason": "ErrImagePull", "message": "no such image" } }))];
+        let expect = Verdict::Stuck { reason: "ErrImagePull".into(), message: "no such image".into() };
+        check(&job(json!([])), &pods, expect);
+    }
+
+    #[test]
+    fn a_suspended_job_waits_for_a_person() {
+        let suspended =
+            json!([{ "type": "Suspended", "status": "True", "reason": "JobSuspended", "message": "Job suspended" }]);
+        check(&job(suspended), &[], Verdict::Stuck { reason: "JobSuspended".into(), message: "Job suspended".into() });
+    }
+}

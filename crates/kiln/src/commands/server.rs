@@ -1,0 +1,84 @@
+//! `kiln server`: one machine's API server, controllers and agent, in the foreground.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::output::{Exit, Problem};
+use crate::server::{self, Options, Server};
+
+/// Serve the Kubernetes API and run pods.
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// Where everything is kept [default: /var/lib/kiln as root, else $XDG_DATA_HOME/kiln]
+    #[arg(long, value_name = "DIR", env = "KILN_DATA_DIR")]
+    data_dir: Option<PathBuf>,
+    /// Address and port of the API; port 0 picks a free one
+    #[arg(long, value_name = "ADDRESS", env = "KILN_LISTEN", default_value = "127.0.0.1:6443")]
+    listen: SocketAddr,
+    /// Write the admin kubeconfig here (0600) once the server is ready; removed on a clean exit
+    #[arg(long, value_name = "FILE")]
+    kubeconfig: Option<PathBuf>,
+}
+
+/// Serves until SIGTERM or SIGINT. Pods keep running.
+pub async fn run(arguments: Arguments) -> Result<Exit, Problem> {
+    log_to_stderr();
+    let failed = |error: std::io::Error| Problem::internal("failed to watch for signals").because(error);
+    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
+
+    let data_dir = arguments.data_dir.unwrap_or_else(super::default_data_dir);
+    let own_kubeconfig = data_dir.join(server::ADMIN_KUBECONFIG);
+    let image_dir = super::image::directory(Some(&data_dir));
+    let options = Options { data_dir, image_dir, listen: Some(arguments.listen), ephemeral: false };
+    let server = Server::start(options).await?;
+
+    let kubeconfigs: Vec<PathBuf> = std::iter::once(own_kubeconfig).chain(arguments.kubeconfig).collect();
+    let text = server.admin_kubeconfig().unwrap_or_default();
+    for path in &kubeconfigs {
+        write_kubeconfig(path, text)?;
+    }
+    tracing::info!(url = server.url().unwrap_or_default(), kubeconfig = %kubeconfigs.last().expect("there is always one").display(), "ready");
+
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    for path in &kubeconfigs {
+        let _ = std::fs::remove_file(path);
+    }
+    server.stop().await;
+    Ok(Exit::Success)
+}
+
+/// Writes a kubeconfig that exists whole, 0600, or not at all.
+fn write_kubeconfig(path: &Path, text: &str) -> Result<(), Problem> {
+    use std::io::Write;
+    let failed = |error: std::io::Error| {
+        Problem::internal(format!("failed to write the kubeconfig {}", path.display()))
+            .because(error)
+            .remedy("give --kubeconfig a path in a directory that exists and can be written")
+    };
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    // tempfile makes it 0600.
+    let mut file = tempfile::NamedTempFile::new_in(directory).map_err(failed)?;
+    file.write_all(text.as_bytes()).map_err(failed)?;
+    file.as_file().sync_all().map_err(failed)?;
+    file.persist(path).map_err(|error| failed(error.error))?;
+    Ok(())
+}
+
+fn log_to_stderr() {
+    use tracing_subscriber::EnvFilter;
+    let filter = EnvFilter::try_from_env("KILN_LOG")
+        .unwrap_or_else(|_| EnvFilter::new("info,kube=warn,kube_runtime=warn,kube_client=warn"));
+    let colour = std::io::IsTerminal::is_terminal(&std::io::stderr()) && std::env::var_os("NO_COLOR").is_none();
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(colour)
+        .with_target(false)
+        .try_init();
+}

@@ -1,0 +1,206 @@
+//! Wires one machine: store, API server, controllers and agent in one process.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use agent::images::{Image, ImageError, ImageStore};
+use apiserver::auth::{Pki, User};
+use apiserver::node::{LogRequest, NodeConnection};
+use apiserver::{ApiServer, Config};
+use futures::stream::BoxStream;
+use meta::clock::Clock;
+use meta::status::Status;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::machine::{self, SystemClock, SystemEntropy};
+use crate::output::Problem;
+
+/// Name of the admin kubeconfig in the data directory, there while the server answers.
+pub const ADMIN_KUBECONFIG: &str = "admin.kubeconfig";
+
+/// `gitVersion` of `/version`.
+pub const VERSION: &str = concat!("v1.36.2+kiln.", env!("CARGO_PKG_VERSION"));
+
+/// How a server runs.
+#[derive(Debug)]
+pub struct Options {
+    /// Everything this server keeps.
+    pub data_dir: PathBuf,
+    /// Images, shared with other servers and `kiln image`.
+    pub image_dir: PathBuf,
+    /// Address of the HTTPS listener; `None` serves only this process.
+    pub listen: Option<SocketAddr>,
+    /// Pods end with this process, however it ends.
+    pub ephemeral: bool,
+}
+
+/// One running machine.
+pub struct Server {
+    client: kube::Client,
+    store: store::Store,
+    listener: Option<Listener>,
+    shutdown: CancellationToken,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+struct Listener {
+    url: String,
+    kubeconfig: String,
+}
+
+impl Server {
+    /// Starts everything; on return the API answers and pods run.
+    pub async fn start(options: Options) -> Result<Self, Problem> {
+        if !machine::is_root() {
+            return Err(Problem::internal("running containers needs root in this version")
+                .remedy("run kiln as root: sudo kiln …"));
+        }
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let store = open_store(&options)?;
+        let shutdown = CancellationToken::new();
+        let node = Arc::new(LateNode::default());
+        let api = ApiServer::new(Config {
+            store: store.clone(),
+            clock: clock.clone(),
+            entropy: Arc::new(SystemEntropy),
+            node: node.clone(),
+            version: VERSION.into(),
+        });
+        let client = |component: &str| kube::Client::new(api.client_service(User::component(component)), "default");
+
+        let runtime = agent::runtime::builtin::BuiltIn::new(options.data_dir.join("agent"));
+        let runtime =
+            runtime.map_err(|error| Problem::internal("failed to prepare the container runtime").because(error))?;
+        let images = ImageStore::open(&options.image_dir);
+        let images = images.map_err(|error| Problem::internal("failed to open the image directory").because(error))?;
+        let agent = agent::Agent::new(agent::Config {
+            client: client("agent"),
+            clock: clock.clone(),
+            runtime: Arc::new(runtime),
+            images: Arc::new(DiskImages(images)),
+            node_name: machine::node_name(),
+            state_dir: options.data_dir.join("agent"),
+            log_dir: options.data_dir.join("logs"),
+            pods_die_with_server: options.ephemeral,
+        });
+        node.0.set(agent.clone()).unwrap_or_else(|_| unreachable!("the node is wired once"));
+
+        let mut tasks = Vec::new();
+        let listener = match options.listen {
+            None => None,
+            Some(address) => {
+                let pki_problem =
+                    |error: std::io::Error| Problem::internal("failed to prepare the certificates").because(error);
+                let listener = listen(address).await?;
+                let address = listener.local_addr().map_err(pki_problem)?;
+                let names = vec!["localhost".to_owned(), machine::node_name()];
+                let pki =
+                    Pki::load_or_create(&options.data_dir, &[address.ip(), [127, 0, 0, 1].into()], &names, clock.now());
+                let pki = pki.map_err(pki_problem)?;
+                let tls = pki.server_tls().map_err(pki_problem)?;
+                let url = format!("https://{}", reachable(address));
+                let serving = api.clone().serve(listener, tls, shutdown.clone().cancelled_owned());
+                tasks.push(tokio::spawn(async move {
+                    if let Err(error) = serving.await {
+                        tracing::error!(%error, "the API listener failed");
+                    }
+                }));
+                Some(Listener { kubeconfig: pki.admin_kubeconfig(&url), url })
+            }
+        };
+        let context = controllers::Context { client: client("controllers"), clock, entropy: Arc::new(SystemEntropy) };
+        tasks.push(tokio::spawn(controllers::run(context, shutdown.clone().cancelled_owned())));
+        tasks.push(tokio::spawn(agent.run(shutdown.clone().cancelled_owned())));
+        api.set_ready();
+        Ok(Self { client: client("admin"), store, listener, shutdown, tasks })
+    }
+
+    /// A client of this server, as its administrator, without a socket.
+    pub fn client(&self) -> kube::Client {
+        self.client.clone()
+    }
+
+    /// Where it listens, if it does: `https://127.0.0.1:6443`.
+    pub fn url(&self) -> Option<&str> {
+        self.listener.as_ref().map(|listener| listener.url.as_str())
+    }
+
+    /// The admin kubeconfig, if it listens.
+    pub fn admin_kubeconfig(&self) -> Option<&str> {
+        self.listener.as_ref().map(|listener| listener.kubeconfig.as_str())
+    }
+
+    /// Ends everything in order. Pods of an ephemeral server are gone when this returns; others keep running.
+    pub async fn stop(self) {
+        self.shutdown.cancel();
+        for task in self.tasks {
+            let _ = task.await;
+        }
+        self.store.close().await;
+    }
+}
+
+fn open_store(options: &Options) -> Result<store::Store, Problem> {
+    store::Store::open(&options.data_dir, store::Options::default()).map_err(|error| {
+        let in_use = matches!(error, store::OpenError::InUse { .. });
+        let problem = Problem::internal(error.to_string());
+        if in_use { problem.remedy("stop that server first, or give this one another --data-dir") } else { problem }
+    })
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener, Problem> {
+    TcpListener::bind(address).await.map_err(|error| {
+        Problem::internal(format!("failed to listen on {address}"))
+            .because(error)
+            .remedy("choose another address with --listen, or port 0 for any free one")
+    })
+}
+
+/// An address a client on this machine can dial.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    if !address.ip().is_unspecified() {
+        return address;
+    }
+    let loopback: std::net::IpAddr =
+        if address.is_ipv4() { std::net::Ipv4Addr::LOCALHOST.into() } else { std::net::Ipv6Addr::LOCALHOST.into() };
+    SocketAddr::new(loopback, address.port())
+}
+
+/// The agent is made after the API server, since it is a client of it.
+#[derive(Default)]
+struct LateNode(std::sync::OnceLock<Arc<agent::Agent>>);
+
+#[async_trait::async_trait]
+impl NodeConnection for LateNode {
+    async fn logs(&self, request: LogRequest) -> Result<BoxStream<'static, std::io::Result<bytes::Bytes>>, Status> {
+        let agent = self.0.get().ok_or_else(|| Status::internal("the agent has not started yet"))?;
+        let request = agent::logs::LogRequest {
+            namespace: request.namespace,
+            pod: request.pod,
+            pod_uid: request.pod_uid,
+            container: request.container,
+            follow: request.follow,
+            previous: request.previous,
+            timestamps: request.timestamps,
+            tail_lines: request.tail_lines,
+            limit_bytes: request.limit_bytes,
+            since: request.since,
+        };
+        agent.logs(request).await
+    }
+}
+
+/// Image look-ups block on the disk, so they get a thread of their own.
+struct DiskImages(ImageStore);
+
+#[async_trait::async_trait]
+impl agent::pod::Images for DiskImages {
+    async fn resolve(&self, reference: &str) -> Result<Image, ImageError> {
+        let (images, reference) = (self.0.clone(), reference.to_owned());
+        let look = tokio::task::spawn_blocking(move || images.resolve(&reference));
+        look.await.unwrap_or_else(|failure| Err(ImageError::Broken(failure.to_string())))
+    }
+}
