@@ -116,8 +116,34 @@ pub trait Kind: Send + Sync + std::fmt::Debug {
     fn deletion(&self, _object: &Value, _grace_seconds: Option<i64>) -> Deletion {
         Deletion::Now
     }
+    /// The Warning for a DELETE that names no propagationPolicy: Jobs keep their pods then, which surprises.
+    fn deletion_warning(&self) -> Option<&'static str> {
+        None
+    }
+    /// Whether more than metadata.finalizers keeps a deleted object: a Namespace's spec.finalizers.
+    fn holds_deletion(&self, _object: &Value) -> bool {
+        false
+    }
+    /// What else changes when an object is marked as being deleted and stays: a Namespace's phase.
+    fn mark_deleted(&self, _object: &mut Value) {}
     /// How long an object lives after its last write, in seconds: events 3600.
     fn time_to_live_seconds(&self) -> Option<i64> {
         None
     }
+    /// When the object was last written, as far as it tells itself (events: lastTimestamp, series). Used for objects
+    /// that are older than the running server.
+    fn last_written(&self, object: &Value) -> Option<Timestamp> {
+        object["metadata"]["creationTimestamp"]
+            .as_str()?
+            .parse()
+            .ok()
+    }
+    /// Group and plural that objects are stored under: events of both groups share the core group's.
+    fn storage(&self) -> (&'static str, &'static str) {
+        (self.names().group, self.names().plural)
+    }
+    /// Turns the form that `storage()`'s own kind stores into this kind's.
+    fn from_storage(&self, _object: &mut Value) {}
+    /// Turns this kind's form into the one that `storage()`'s own kind stores.
+    fn to_storage(&self, _object: &mut Value) {}
 }
