@@ -1,3 +1,4 @@
+#![cfg_attr(test, allow(clippy::unwrap_used))]
 //! What every Kubernetes object has, and the algebra on it: names, selectors, quantities, field errors,
 //! Status, patches. Pure: no clock, no file, no socket; must not know about any kind.
 
