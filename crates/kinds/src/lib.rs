@@ -1,6 +1,9 @@
 //! One folder per kind, all pure: names, defaults, validation, strategy, table columns, and the decisions.
 //! Must not know about clocks, files, sockets, async.
 
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+pub mod job;
 pub mod kind;
 pub mod schema;
 
@@ -11,8 +14,5 @@ pub const KINDS: &[&dyn Kind] = &[];
 
 /// Looks a kind up by group and plural name.
 pub fn by_resource(group: &str, plural: &str) -> Option<&'static dyn Kind> {
-    KINDS
-        .iter()
-        .copied()
-        .find(|kind| kind.names().group == group && kind.names().plural == plural)
+    KINDS.iter().copied().find(|kind| kind.names().group == group && kind.names().plural == plural)
 }

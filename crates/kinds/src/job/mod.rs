@@ -1,0 +1,10 @@
+//! batch/v1 Job.
+
+pub mod backoff;
+pub mod claim;
+pub mod events;
+pub mod pods;
+pub mod sync;
+
+/// On a pod: its end has not been counted in its Job's status yet.
+pub const TRACKING_FINALIZER: &str = "batch.kubernetes.io/job-tracking";

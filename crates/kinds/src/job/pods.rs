@@ -1,0 +1,145 @@
+//! The few facts of a pod that a Job's fate hangs on: some hundred bytes instead of the pod's kilobytes, so that a
+//! controller can remember a hundred thousand of them.
+
+use crate::job::TRACKING_FINALIZER;
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::api::core::v1::{Pod, PodStatus};
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+
+/// `status.phase`. The order is the one in which surplus pods go: what has done least goes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Phase {
+    Pending,
+    Unknown,
+    Running,
+    Succeeded,
+    Failed,
+}
+
+impl Phase {
+    /// Succeeded or Failed: the pod will never run again.
+    pub fn is_terminal(self) -> bool {
+        matches!(self, Phase::Succeeded | Phase::Failed)
+    }
+}
+
+/// What a Job's decision looks at in a pod. Made by `PodFacts::of`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PodFacts {
+    pub name: String,
+    pub uid: String,
+    pub labels: BTreeMap<String, String>,
+    /// uid of the owner that controls the pod.
+    pub controller_uid: Option<String>,
+    /// Carries the finalizer `batch.kubernetes.io/job-tracking`: not yet counted in the Job's status.
+    pub tracked: bool,
+    /// Has a deletionTimestamp.
+    pub deleted: bool,
+    pub phase: Phase,
+    /// Bound to a node.
+    pub assigned: bool,
+    /// Since when the Ready condition is True.
+    pub ready_since: Option<Timestamp>,
+    /// Restarts of all init and app containers.
+    pub restarts: i64,
+    pub created_at: Timestamp,
+    /// When the pod finished, or the nearest thing to it; only of use once it did.
+    pub finished_at: Timestamp,
+}
+
+impl PodFacts {
+    /// Reads the facts off a pod.
+    pub fn of(pod: &Pod) -> Self {
+        let meta = &pod.metadata;
+        let empty = PodStatus::default();
+        let status = pod.status.as_ref().unwrap_or(&empty);
+        let phase = match status.phase.as_deref() {
+            Some("Running") => Phase::Running,
+            Some("Succeeded") => Phase::Succeeded,
+            Some("Failed") => Phase::Failed,
+            Some("Unknown") => Phase::Unknown,
+            _ => Phase::Pending,
+        };
+        let ready = status.conditions.iter().flatten().find(|c| c.type_ == "Ready");
+        let created_at = meta.creation_timestamp.as_ref().map_or(Timestamp::UNIX_EPOCH, |time| time.0);
+        let restarts = status
+            .init_container_statuses
+            .iter()
+            .chain(&status.container_statuses)
+            .flatten()
+            .map(|container| i64::from(container.restart_count))
+            .sum();
+        Self {
+            name: meta.name.clone().unwrap_or_default(),
+            uid: meta.uid.clone().unwrap_or_default(),
+            labels: meta.labels.clone().unwrap_or_default(),
+            controller_uid: meta
+                .owner_references
+                .iter()
+                .flatten()
+                .find(|owner| owner.controller == Some(true))
+                .map(|owner| owner.uid.clone()),
+            tracked: meta.finalizers.iter().flatten().any(|f| f == TRACKING_FINALIZER),
+            deleted: meta.deletion_timestamp.is_some(),
+            phase,
+            assigned: pod
+                .spec
+                .as_ref()
+                .is_some_and(|spec| spec.node_name.as_ref().is_some_and(|node| !node.is_empty())),
+            ready_since: ready
+                .filter(|c| c.status == "True")
+                .map(|c| c.last_transition_time.as_ref().map_or(created_at, |time| time.0)),
+            restarts,
+            created_at,
+            finished_at: finished_at(pod, status).unwrap_or(created_at),
+        }
+    }
+
+    /// Still to be waited for: neither terminal nor being deleted.
+    pub fn is_active(&self) -> bool {
+        !self.phase.is_terminal() && !self.deleted
+    }
+
+    /// Being deleted and not yet terminal: may still run.
+    pub fn is_terminating(&self) -> bool {
+        !self.phase.is_terminal() && self.deleted
+    }
+}
+
+/// The newest container's finish, else when the pod stopped being ready, else when its deletion was asked for.
+fn finished_at(pod: &Pod, status: &PodStatus) -> Option<Timestamp> {
+    let containers = status.container_statuses.as_deref().unwrap_or_default();
+    let finishes: Option<Vec<Timestamp>> = containers
+        .iter()
+        .map(|container| Some(container.state.as_ref()?.terminated.as_ref()?.finished_at.as_ref()?.0))
+        .collect();
+    if let Some(newest) = finishes.and_then(|finishes| finishes.into_iter().max()) {
+        return Some(newest);
+    }
+    let not_ready = status
+        .conditions
+        .iter()
+        .flatten()
+        .find(|c| c.type_ == "Ready" && c.status == "False")
+        .and_then(|c| c.last_transition_time.as_ref());
+    if let Some(time) = not_ready {
+        return Some(time.0);
+    }
+    let gone = pod.metadata.deletion_timestamp.as_ref()?.0;
+    let grace = SignedDuration::from_secs(pod.metadata.deletion_grace_period_seconds.unwrap_or(0));
+    Some(gone.checked_sub(grace).unwrap_or(gone))
+}
+
+/// Which of two active pods goes first when there are too many: unassigned, then Pending before Unknown before Running,
+/// not ready before ready, newly ready before long ready, often restarted, new (K:pkg/controller ActivePods).
+pub fn deletion_order(a: &PodFacts, b: &PodFacts) -> Ordering {
+    a.assigned
+        .cmp(&b.assigned)
+        .then(a.phase.cmp(&b.phase))
+        .then(a.ready_since.is_some().cmp(&b.ready_since.is_some()))
+        .then(b.ready_since.cmp(&a.ready_since))
+        .then(b.restarts.cmp(&a.restarts))
+        .then(b.created_at.cmp(&a.created_at))
+        .then(a.name.cmp(&b.name))
+}
