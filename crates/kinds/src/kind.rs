@@ -133,10 +133,7 @@ pub trait Kind: Send + Sync + std::fmt::Debug {
     /// When the object was last written, as far as it tells itself (events: lastTimestamp, series). Used for objects
     /// that are older than the running server.
     fn last_written(&self, object: &Value) -> Option<Timestamp> {
-        object["metadata"]["creationTimestamp"]
-            .as_str()?
-            .parse()
-            .ok()
+        object["metadata"]["creationTimestamp"].as_str()?.parse().ok()
     }
     /// Group and plural that objects are stored under: events of both groups share the core group's.
     fn storage(&self) -> (&'static str, &'static str) {
