@@ -1,0 +1,259 @@
+//! The thread that owns the disk: takes every waiting transaction, commits them in one, shows them, answers.
+//! Nothing is shown or answered before it is synced.
+
+use crate::Options;
+use crate::batch::Batch;
+use crate::data_dir::{DataDir, OpenError};
+use crate::database::{self, Database, Statements, Trouble};
+use crate::memory::Memory;
+use crate::record::Record;
+use crate::reserve::Reserve;
+use crate::txn::{CommitError, Committed, Op, Txn};
+use rusqlite::Connection;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::time::Duration;
+use tokio::sync::oneshot;
+use tracing::{info, warn};
+
+/// Most transactions, and about the most bytes, of one commit.
+const BATCH_TXNS: usize = 512;
+const BATCH_BYTES: usize = 4 << 20;
+/// Pages in the log that are worth a checkpoint (4 MiB).
+const CHECKPOINT_PAGES: i64 = 1_000;
+/// Free pages given back in one step (1 MiB), and how many may stay for reuse however small the file.
+const VACUUM_PAGES: u32 = 256;
+const SPARE_PAGES: i64 = 1_024;
+/// Quiet time before the next step of tidying.
+const QUIET: Duration = Duration::from_millis(500);
+
+pub(crate) enum Message {
+    Commit(Request),
+    Close(oneshot::Sender<()>),
+}
+
+/// A transaction and who waits for it.
+pub(crate) struct Request {
+    pub txn: Txn,
+    pub answer: Answer,
+}
+
+type Answer = oneshot::Sender<Result<Committed, CommitError>>;
+
+/// Starts the thread; it ends when closed or when nobody holds the sender any more.
+pub(crate) fn start(
+    dir: DataDir,
+    database: Database,
+    memory: Arc<Memory>,
+    options: &Options,
+) -> Result<Sender<Message>, OpenError> {
+    let (sender, receiver) = mpsc::channel();
+    let path = dir.path().to_owned();
+    let end = options.end.clone();
+    let body = move || {
+        let run = || Writer::new(&database, &memory)?.run(&receiver);
+        let failure = match catch_unwind(AssertUnwindSafe(run)) {
+            Ok(Ok(closed)) => {
+                drop(database);
+                drop(dir);
+                if let Some(closed) = closed {
+                    // Whoever closed need not have waited.
+                    let _ = closed.send(());
+                }
+                return;
+            }
+            Ok(Err(trouble)) => trouble.to_string(),
+            Err(_) => "the writer panicked".into(),
+        };
+        end(&format!(
+            "failed to write {}: {failure}; ending, because what is not on disk must not be acknowledged",
+            dir.database().display()
+        ));
+    };
+    std::thread::Builder::new()
+        .name("store-writer".into())
+        .spawn(body)
+        .map_err(|error| OpenError::failed(&path, error))?;
+    Ok(sender)
+}
+
+struct Writer<'a> {
+    connection: &'a Connection,
+    statements: Statements<'a>,
+    reserve: &'a Reserve,
+    memory: &'a Memory,
+    /// The reserve is given up: new keys are refused until it is whole again.
+    is_short_of_space: bool,
+    /// There is something to do in a quiet moment.
+    is_untidy: bool,
+}
+
+impl<'a> Writer<'a> {
+    fn new(database: &'a Database, memory: &'a Memory) -> Result<Self, Trouble> {
+        Ok(Self {
+            connection: &database.connection,
+            statements: Statements::prepare(&database.connection)?,
+            reserve: &database.reserve,
+            memory,
+            is_short_of_space: database.is_short_of_space,
+            is_untidy: true,
+        })
+    }
+
+    fn run(mut self, messages: &Receiver<Message>) -> Result<Option<oneshot::Sender<()>>, Trouble> {
+        loop {
+            let first = if self.is_untidy {
+                messages.recv_timeout(QUIET)
+            } else {
+                messages.recv().map_err(RecvTimeoutError::from)
+            };
+            let first = match first {
+                Ok(first) => first,
+                Err(RecvTimeoutError::Timeout) => {
+                    self.tidy()?;
+                    continue;
+                }
+                Err(RecvTimeoutError::Disconnected) => return Ok(None),
+            };
+            let (requests, closed) = gather(first, messages);
+            self.commit(requests)?;
+            if closed.is_some() {
+                return Ok(closed);
+            }
+            let log = database::checkpoint(self.connection, "NOOP")?;
+            self.is_untidy |= log.n_checkpointed < log.n_pages;
+            if CHECKPOINT_PAGES <= log.n_pages - log.n_checkpointed {
+                self.tidy()?;
+            }
+        }
+    }
+
+    fn commit(&mut self, requests: Vec<Request>) -> Result<(), Trouble> {
+        let unwritten = self.commit_together(requests)?;
+        if unwritten.is_empty() {
+            return Ok(());
+        }
+        self.give_up_reserve()?;
+        for request in unwritten {
+            for refused in self.commit_together(vec![request])? {
+                refused.reply(Err(CommitError::DiskFull));
+            }
+        }
+        Ok(())
+    }
+
+    /// All in one commit, then the answers. Gives the requests back, unanswered, when there is no space for them.
+    fn commit_together(&mut self, requests: Vec<Request>) -> Result<Vec<Request>, Trouble> {
+        let published = |key: &str| self.memory.get(key);
+        let mut batch = Batch::new(self.memory.revision());
+        let mut results = Vec::with_capacity(requests.len());
+        for Request { txn, .. } in &requests {
+            let is_refused = self.is_short_of_space && creates_keys(txn, published);
+            results.push(if is_refused {
+                Err(CommitError::DiskFull)
+            } else {
+                batch.add(txn, published)
+            });
+        }
+        if !batch.events.is_empty() {
+            match self.statements.write(&batch.changes, batch.revision) {
+                Err(Trouble::Full) => return Ok(requests),
+                written => written?,
+            }
+        }
+        self.memory.publish(batch);
+        for (request, result) in requests.into_iter().zip(results) {
+            request.reply(result);
+        }
+        Ok(Vec::new())
+    }
+
+    fn give_up_reserve(&mut self) -> Result<(), Trouble> {
+        if !self.is_short_of_space {
+            warn!(
+                "disk is full: nothing new is stored until space is freed, deletes and updates go on"
+            );
+        }
+        self.is_short_of_space = true;
+        self.is_untidy = true;
+        let released = self.reserve.release();
+        released
+            .map_err(|error| Trouble::Failed(format!("cannot remove the reserve file: {error}")))
+    }
+
+    /// One bounded step towards a short log, a small file and a whole reserve.
+    fn tidy(&mut self) -> Result<(), Trouble> {
+        self.is_untidy = match self.try_tidy() {
+            Err(Trouble::Full) => {
+                self.give_up_reserve()?;
+                true
+            }
+            // Somebody reads or writes the database by hand. Next time.
+            Err(Trouble::Locked) => true,
+            tidied => tidied?,
+        };
+        Ok(())
+    }
+
+    /// Whether more is left to do.
+    fn try_tidy(&mut self) -> Result<bool, Trouble> {
+        let (n_free, n_pages) = database::free_pages(self.connection)?;
+        let n_spare = if self.is_short_of_space {
+            0
+        } else {
+            SPARE_PAGES.max(n_pages / 4)
+        };
+        let has_too_many_free = n_spare < n_free;
+        if has_too_many_free {
+            database::vacuum(self.connection, VACUUM_PAGES)?;
+        }
+        let log = database::checkpoint(self.connection, "PASSIVE")?;
+        if self.is_short_of_space && self.reserve.fill().is_ok() {
+            self.is_short_of_space = false;
+            info!("disk has space again");
+        }
+        let has_log = log.n_checkpointed < log.n_pages;
+        Ok(has_too_many_free || has_log || self.is_short_of_space)
+    }
+}
+
+impl Request {
+    fn reply(self, result: Result<Committed, CommitError>) {
+        // Whoever asked may have gone.
+        let _ = self.answer.send(result);
+    }
+}
+
+/// Everything that waits, within the bounds of a batch; and who waits for the store to be closed.
+fn gather(
+    first: Message,
+    messages: &Receiver<Message>,
+) -> (Vec<Request>, Option<oneshot::Sender<()>>) {
+    let mut requests = Vec::new();
+    let mut n_bytes = 0;
+    let mut next = Some(first);
+    while let Some(message) = next {
+        match message {
+            Message::Close(closed) => return (requests, Some(closed)),
+            Message::Commit(request) => {
+                n_bytes += request.txn.n_bytes();
+                requests.push(request);
+            }
+        }
+        let is_full = BATCH_TXNS <= requests.len() || BATCH_BYTES <= n_bytes;
+        next = if is_full {
+            None
+        } else {
+            messages.try_recv().ok()
+        };
+    }
+    (requests, None)
+}
+
+fn creates_keys(txn: &Txn, published: impl Fn(&str) -> Option<Arc<Record>>) -> bool {
+    txn.ops.iter().any(|op| match op {
+        Op::Put { key, .. } => published(key).is_none(),
+        Op::Delete { .. } => false,
+    })
+}
