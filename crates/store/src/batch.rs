@@ -19,11 +19,7 @@ pub(crate) struct Batch {
 impl Batch {
     /// An empty one on top of `revision`.
     pub fn new(revision: u64) -> Self {
-        Self {
-            revision,
-            changes: BTreeMap::new(),
-            events: Vec::new(),
-        }
+        Self { revision, changes: BTreeMap::new(), events: Vec::new() }
     }
 
     /// Adds a transaction that sees those added before and, below them, what is `published`.
@@ -64,17 +60,10 @@ impl Batch {
         if n_events_before < self.events.len() {
             self.revision = revision;
         }
-        Ok(Committed {
-            revision: self.revision,
-            records,
-        })
+        Ok(Committed { revision: self.revision, records })
     }
 
-    fn current(
-        &self,
-        key: &str,
-        published: impl Fn(&str) -> Option<Arc<Record>>,
-    ) -> Option<Arc<Record>> {
+    fn current(&self, key: &str, published: impl Fn(&str) -> Option<Arc<Record>>) -> Option<Arc<Record>> {
         match self.changes.get(key) {
             Some(change) => change.clone(),
             None => published(key),

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 const LOCK_FILE: &str = "kiln.lock";
 const DATABASE_FILE: &str = "kiln.db";
+const LOG_FILE: &str = "kiln.db-wal";
 const RESERVE_FILE: &str = "kiln.reserve";
 
 /// Times the lock is tried, and the pause between: a holder that was killed may live on for a moment in a child
@@ -38,10 +39,7 @@ pub enum OpenError {
 
 impl OpenError {
     pub(crate) fn failed(path: &Path, reason: impl ToString) -> Self {
-        Self::Failed {
-            path: path.to_owned(),
-            reason: reason.to_string(),
-        }
+        Self::Failed { path: path.to_owned(), reason: reason.to_string() }
     }
 }
 
@@ -68,12 +66,8 @@ impl DataDir {
         for _ in 0..LOCK_TRIES {
             match lock.try_lock() {
                 Ok(()) => {
-                    let dir = Self {
-                        path: path.to_owned(),
-                        lock,
-                    };
-                    dir.write_pid()
-                        .map_err(|error| OpenError::failed(&lock_path, error))?;
+                    let dir = Self { path: path.to_owned(), lock };
+                    dir.write_pid().map_err(|error| OpenError::failed(&lock_path, error))?;
                     return Ok(dir);
                 }
                 Err(TryLockError::Error(error)) => {
@@ -86,10 +80,7 @@ impl DataDir {
             }
             std::thread::sleep(LOCK_PAUSE);
         }
-        Err(OpenError::InUse {
-            dir: path.to_owned(),
-            pid: holder.unwrap_or(0),
-        })
+        Err(OpenError::InUse { dir: path.to_owned(), pid: holder.unwrap_or(0) })
     }
 
     pub fn path(&self) -> &Path {
@@ -98,6 +89,11 @@ impl DataDir {
 
     pub fn database(&self) -> PathBuf {
         self.path.join(DATABASE_FILE)
+    }
+
+    /// SQLite's write-ahead log, beside the database.
+    pub fn log(&self) -> PathBuf {
+        self.path.join(LOG_FILE)
     }
 
     pub fn reserve(&self) -> PathBuf {
@@ -139,9 +135,7 @@ fn make_private(path: &Path) -> Result<(), OpenError> {
     if mode & 0o077 == 0 {
         return Ok(());
     }
-    let is_ours = [LOCK_FILE, DATABASE_FILE]
-        .iter()
-        .any(|name| path.join(name).exists());
+    let is_ours = [LOCK_FILE, DATABASE_FILE, LOG_FILE].iter().any(|name| path.join(name).exists());
     let is_empty = fs::read_dir(path).map_err(failed)?.next().is_none();
     if !(is_ours || is_empty) {
         let mode = mode & 0o7777;

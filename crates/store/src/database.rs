@@ -73,32 +73,25 @@ impl From<rusqlite::Error> for Trouble {
 /// Opens or creates the database; everything that is served from it is synced before this returns.
 pub(crate) fn open(dir: &DataDir, reserve_bytes: u64) -> Result<(Database, Contents), OpenError> {
     let path = dir.database();
-    refuse_orphaned_log(&path)?;
+    refuse_orphaned_log(&path, &dir.log())?;
     let reserve = Reserve::new(dir.reserve(), reserve_bytes);
     let opened = match connect(&path) {
-        Err(Trouble::Full) => reserve
-            .release()
-            .map_err(|error| Trouble::Failed(error.to_string()))
-            .and_then(|()| connect(&path)),
+        Err(Trouble::Full) => {
+            reserve.release().map_err(|error| Trouble::Failed(error.to_string())).and_then(|()| connect(&path))
+        }
         opened => opened,
     };
     let (connection, contents) = opened.map_err(|trouble| OpenError::failed(&path, trouble))?;
     let is_short_of_space = !reserve.is_whole() && reserve.fill().is_err();
-    dir.sync()
-        .map_err(|error| OpenError::failed(dir.path(), error))?;
-    let database = Database {
-        connection,
-        reserve,
-        is_short_of_space,
-    };
+    dir.sync().map_err(|error| OpenError::failed(dir.path(), error))?;
+    let database = Database { connection, reserve, is_short_of_space };
     Ok((database, contents))
 }
 
 /// SQLite would throw away a log whose database is gone, and the acknowledged writes in it.
-fn refuse_orphaned_log(path: &Path) -> Result<(), OpenError> {
+fn refuse_orphaned_log(path: &Path, log: &Path) -> Result<(), OpenError> {
     let n_bytes = |path: &Path| std::fs::metadata(path).map_or(0, |metadata| metadata.len());
-    let log = path.with_extension("db-wal");
-    if n_bytes(path) == 0 && 0 < n_bytes(&log) {
+    if n_bytes(path) == 0 && 0 < n_bytes(log) {
         let reason = format!(
             "it is missing or empty, but its log {} is there: put the database back, or move the log away to begin anew",
             log.display()
@@ -109,21 +102,17 @@ fn refuse_orphaned_log(path: &Path) -> Result<(), OpenError> {
 }
 
 fn connect(path: &Path) -> Result<(Connection, Contents), Trouble> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
-        | OpenFlags::SQLITE_OPEN_CREATE
-        | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
-    let n_tables: i64 =
-        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    let n_tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
     if n_tables == 0 {
         // Has to precede the first page, which the change to WAL writes.
         connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
     } else {
         check_format(&connection)?;
     }
-    let mode: String =
-        connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
+    let mode: String = connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
     if mode != "wal" {
         let text = format!("the file system cannot hold a write-ahead log (journal mode {mode})");
         return Err(Trouble::Failed(text));
@@ -136,8 +125,8 @@ fn connect(path: &Path) -> Result<(Connection, Contents), Trouble> {
         create(&connection)?;
     }
     // After a crash the log may hold commits whose sync failed: readable, not durable. Copying and syncing them
-    // makes everything durable that is about to be served.
-    checkpoint(&connection, "TRUNCATE")?;
+    // makes everything durable that is about to be served. The log file stays as it is: on a full disk its blocks are needed.
+    checkpoint(&connection, "RESTART")?;
     let contents = load(&connection)?;
     Ok((connection, contents))
 }
@@ -176,13 +165,9 @@ fn create(connection: &Connection) -> Result<(), Trouble> {
 }
 
 fn load(connection: &Connection) -> Result<Contents, Trouble> {
-    let revision = connection.query_row(
-        "SELECT value FROM meta WHERE name = 'revision'",
-        [],
-        |row| row.get::<_, i64>(0),
-    )?;
-    let mut select = connection
-        .prepare("SELECT key, value, create_revision, revision FROM objects NOT INDEXED")?;
+    let revision =
+        connection.query_row("SELECT value FROM meta WHERE name = 'revision'", [], |row| row.get::<_, i64>(0))?;
+    let mut select = connection.prepare("SELECT key, value, create_revision, revision FROM objects NOT INDEXED")?;
     let mut rows = select.query([])?;
     let mut records = Vec::new();
     while let Some(row) = rows.next()? {
@@ -193,29 +178,22 @@ fn load(connection: &Connection) -> Result<Contents, Trouble> {
         }
         records.push(Arc::new(Record {
             key: Arc::from(row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?),
-            value: Bytes::copy_from_slice(
-                row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?,
-            ),
+            value: Bytes::copy_from_slice(row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?),
             create_revision: created.unsigned_abs(),
             revision: written.unsigned_abs(),
             note: OnceLock::new(),
         }));
     }
     // The table was read whole; this walks the index of its keys.
-    let n_indexed: i64 = connection.query_row(
-        "SELECT count(key) FROM objects INDEXED BY sqlite_autoindex_objects_1",
-        [],
-        |row| row.get(0),
-    )?;
+    let n_indexed: i64 =
+        connection
+            .query_row("SELECT count(key) FROM objects INDEXED BY sqlite_autoindex_objects_1", [], |row| row.get(0))?;
     if usize::try_from(n_indexed) != Ok(records.len()) {
         let n_records = records.len();
         let text = format!("{n_records} objects, but {n_indexed} in the index");
         return Err(Trouble::Damaged(text));
     }
-    Ok(Contents {
-        revision: revision.unsigned_abs(),
-        records,
-    })
+    Ok(Contents { revision: revision.unsigned_abs(), records })
 }
 
 /// How much the log holds, in pages.
@@ -226,17 +204,14 @@ pub(crate) struct Log {
     pub n_checkpointed: i64,
 }
 
-/// `TRUNCATE` waits for readers and empties the log; `PASSIVE` does what it can; `NOOP` only looks.
+/// `RESTART` waits for readers and copies all of the log; `PASSIVE` does what it can; `NOOP` only looks.
 pub(crate) fn checkpoint(connection: &Connection, mode: &str) -> Result<Log, Trouble> {
     let sql = format!("PRAGMA wal_checkpoint({mode})");
     let (busy, log) = connection.query_row(&sql, [], |row| {
-        let log = Log {
-            n_pages: row.get(1)?,
-            n_checkpointed: row.get(2)?,
-        };
+        let log = Log { n_pages: row.get(1)?, n_checkpointed: row.get(2)? };
         Ok((row.get::<_, bool>(0)?, log))
     })?;
-    if busy && mode == "TRUNCATE" {
+    if busy && mode == "RESTART" {
         return Err(Trouble::Locked);
     }
     Ok(log)
@@ -284,11 +259,7 @@ impl<'c> Statements<'c> {
     }
 
     /// Makes changes durable, all or none. On trouble nothing of them is in the database, unless it was the sync that failed.
-    pub fn write(
-        &mut self,
-        changes: &BTreeMap<Arc<str>, Option<Arc<Record>>>,
-        revision: u64,
-    ) -> Result<(), Trouble> {
+    pub fn write(&mut self, changes: &BTreeMap<Arc<str>, Option<Arc<Record>>>, revision: u64) -> Result<(), Trouble> {
         let written = self.try_write(changes, revision);
         // SQLite has rolled back by itself after some errors and not after others.
         if written.is_err() && !self.connection.is_autocommit() {
@@ -297,11 +268,7 @@ impl<'c> Statements<'c> {
         written
     }
 
-    fn try_write(
-        &mut self,
-        changes: &BTreeMap<Arc<str>, Option<Arc<Record>>>,
-        revision: u64,
-    ) -> Result<(), Trouble> {
+    fn try_write(&mut self, changes: &BTreeMap<Arc<str>, Option<Arc<Record>>>, revision: u64) -> Result<(), Trouble> {
         self.begin.execute([])?;
         for (key, change) in changes {
             match change {

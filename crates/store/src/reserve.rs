@@ -5,7 +5,10 @@ use rustix::io::Errno;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+/// Somewhat more than the pages that the writer lets the log grow to.
+const LOG_BYTES: u64 = 5 << 20;
 
 #[derive(Debug)]
 pub(crate) struct Reserve {
@@ -39,13 +42,14 @@ impl Reserve {
         }
     }
 
+    /// Has the log own the space it needs between two checkpoints, before somebody else takes what was released.
+    pub fn lend_to(&self, log: &Path) -> io::Result<()> {
+        let log = OpenOptions::new().write(true).open(log)?;
+        Ok(fallocate(&log, FallocateFlags::KEEP_SIZE, 0, LOG_BYTES)?)
+    }
+
     fn take_space(&self) -> io::Result<()> {
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&self.path)?;
+        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&self.path)?;
         let taken = fallocate(&file, FallocateFlags::empty(), 0, self.n_bytes);
         match taken {
             Err(Errno::OPNOTSUPP) => write_zeros(&mut file, self.n_bytes)?,

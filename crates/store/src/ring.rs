@@ -35,12 +35,7 @@ pub(crate) struct Reading {
 
 impl Ring {
     pub fn new(floor: u64) -> Self {
-        Self {
-            entries: VecDeque::new(),
-            n_bytes: 0,
-            floor,
-            news: watch::Sender::new(()),
-        }
+        Self { entries: VecDeque::new(), n_bytes: 0, floor, news: watch::Sender::new(()) }
     }
 
     pub fn subscribe(&self) -> watch::Receiver<()> {
@@ -86,9 +81,7 @@ impl Ring {
     /// Events after `cursor` of keys with `prefix`; `newest` is the newest revision of all resources.
     pub fn read(&self, prefix: &str, cursor: u64, newest: u64) -> Result<Reading, Compacted> {
         self.check(cursor)?;
-        let seen = self
-            .entries
-            .partition_point(|entry| entry.event.revision() <= cursor);
+        let seen = self.entries.partition_point(|entry| entry.event.revision() <= cursor);
         let mut events: Vec<Event> = Vec::new();
         for Entry { event, .. } in self.entries.range(seen..) {
             if !event.key().starts_with(prefix) {
@@ -103,9 +96,6 @@ impl Ring {
             }
             events.push(event.clone());
         }
-        Ok(Reading {
-            events,
-            until: newest.max(cursor),
-        })
+        Ok(Reading { events, until: newest.max(cursor) })
     }
 }

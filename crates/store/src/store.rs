@@ -41,10 +41,7 @@ impl Store {
         let memory = Memory::new(options.clone(), contents.revision, contents.records);
         let memory = Arc::new(memory);
         let writer = writer::start(dir, database, memory.clone(), &options)?;
-        Ok(Self {
-            memory,
-            writes: Writes::Durable(writer),
-        })
+        Ok(Self { memory, writes: Writes::Durable(writer) })
     }
 
     /// A store without disk or thread, for simulation: a commit is done when it is called.

@@ -26,12 +26,7 @@ pub struct Watcher {
 impl Watcher {
     pub(crate) fn new(memory: Arc<Memory>, prefix: &str, from: u64) -> Result<Self, Compacted> {
         let news = memory.subscribe(resource_of(prefix), from)?;
-        Ok(Self {
-            memory,
-            prefix: prefix.into(),
-            cursor: from,
-            news,
-        })
+        Ok(Self { memory, prefix: prefix.into(), cursor: from, news })
     }
 
     /// Waits for events after the cursor (at least one), in revision order. `Compacted` when this watcher was too slow:
@@ -40,9 +35,7 @@ impl Watcher {
         loop {
             // Marked before reading: what is published in between wakes again.
             self.news.mark_unchanged();
-            let reading = self
-                .memory
-                .read(resource_of(&self.prefix), &self.prefix, self.cursor)?;
+            let reading = self.memory.read(resource_of(&self.prefix), &self.prefix, self.cursor)?;
             self.cursor = reading.until;
             if !reading.events.is_empty() {
                 return Ok(reading.events);

@@ -11,11 +11,12 @@ use crate::reserve::Reserve;
 use crate::txn::{CommitError, Committed, Op, Txn};
 use rusqlite::Connection;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::time::Duration;
 use tokio::sync::oneshot;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 /// Most transactions, and about the most bytes, of one commit.
 const BATCH_TXNS: usize = 512;
@@ -52,10 +53,11 @@ pub(crate) fn start(
     let path = dir.path().to_owned();
     let end = options.end.clone();
     let body = move || {
-        let run = || Writer::new(&database, &memory)?.run(&receiver);
+        let log = dir.log();
+        let run = || Writer::new(&database, &log, &memory)?.run(&receiver);
         let failure = match catch_unwind(AssertUnwindSafe(run)) {
             Ok(Ok(closed)) => {
-                drop(database);
+                close(database);
                 drop(dir);
                 if let Some(closed) = closed {
                     // Whoever closed need not have waited.
@@ -78,10 +80,26 @@ pub(crate) fn start(
     Ok(sender)
 }
 
+/// SQLite checkpoints and removes the log.
+fn close(database: Database) {
+    let Database { connection, reserve, .. } = database;
+    if let Err((_, error)) = connection.close() {
+        // Nothing is lost: the next start reads the log.
+        warn!(%error, "failed to close the database");
+    }
+    // On a full disk the log's blocks have just become free.
+    if !reserve.is_whole()
+        && let Err(error) = reserve.fill()
+    {
+        warn!(%error, "disk is full");
+    }
+}
+
 struct Writer<'a> {
     connection: &'a Connection,
     statements: Statements<'a>,
     reserve: &'a Reserve,
+    log: &'a Path,
     memory: &'a Memory,
     /// The reserve is given up: new keys are refused until it is whole again.
     is_short_of_space: bool,
@@ -90,11 +108,12 @@ struct Writer<'a> {
 }
 
 impl<'a> Writer<'a> {
-    fn new(database: &'a Database, memory: &'a Memory) -> Result<Self, Trouble> {
+    fn new(database: &'a Database, log: &'a Path, memory: &'a Memory) -> Result<Self, Trouble> {
         Ok(Self {
             connection: &database.connection,
             statements: Statements::prepare(&database.connection)?,
             reserve: &database.reserve,
+            log,
             memory,
             is_short_of_space: database.is_short_of_space,
             is_untidy: true,
@@ -123,7 +142,8 @@ impl<'a> Writer<'a> {
             }
             let log = database::checkpoint(self.connection, "NOOP")?;
             self.is_untidy |= log.n_checkpointed < log.n_pages;
-            if CHECKPOINT_PAGES <= log.n_pages - log.n_checkpointed {
+            // On a full disk what has to grow grows now, while there is still something of the reserve.
+            if self.is_short_of_space || CHECKPOINT_PAGES <= log.n_pages - log.n_checkpointed {
                 self.tidy()?;
             }
         }
@@ -150,11 +170,7 @@ impl<'a> Writer<'a> {
         let mut results = Vec::with_capacity(requests.len());
         for Request { txn, .. } in &requests {
             let is_refused = self.is_short_of_space && creates_keys(txn, published);
-            results.push(if is_refused {
-                Err(CommitError::DiskFull)
-            } else {
-                batch.add(txn, published)
-            });
+            results.push(if is_refused { Err(CommitError::DiskFull) } else { batch.add(txn, published) });
         }
         if !batch.events.is_empty() {
             match self.statements.write(&batch.changes, batch.revision) {
@@ -169,17 +185,23 @@ impl<'a> Writer<'a> {
         Ok(Vec::new())
     }
 
+    /// Frees the reserve and uses it before others do: the log moves to the database, then takes the blocks it will need.
     fn give_up_reserve(&mut self) -> Result<(), Trouble> {
         if !self.is_short_of_space {
-            warn!(
-                "disk is full: nothing new is stored until space is freed, deletes and updates go on"
-            );
+            warn!("disk is full: nothing new is stored until space is freed, deletes and updates go on");
         }
         self.is_short_of_space = true;
         self.is_untidy = true;
         let released = self.reserve.release();
-        released
-            .map_err(|error| Trouble::Failed(format!("cannot remove the reserve file: {error}")))
+        released.map_err(|error| Trouble::Failed(format!("cannot remove the reserve file: {error}")))?;
+        match database::checkpoint(self.connection, "PASSIVE") {
+            Ok(_) | Err(Trouble::Full | Trouble::Locked) => {}
+            Err(trouble) => return Err(trouble),
+        }
+        if let Err(error) = self.reserve.lend_to(self.log) {
+            debug!(%error, "the log gets no space ahead of need");
+        }
+        Ok(())
     }
 
     /// One bounded step towards a short log, a small file and a whole reserve.
@@ -199,11 +221,7 @@ impl<'a> Writer<'a> {
     /// Whether more is left to do.
     fn try_tidy(&mut self) -> Result<bool, Trouble> {
         let (n_free, n_pages) = database::free_pages(self.connection)?;
-        let n_spare = if self.is_short_of_space {
-            0
-        } else {
-            SPARE_PAGES.max(n_pages / 4)
-        };
+        let n_spare = if self.is_short_of_space { 0 } else { SPARE_PAGES.max(n_pages / 4) };
         let has_too_many_free = n_spare < n_free;
         if has_too_many_free {
             database::vacuum(self.connection, VACUUM_PAGES)?;
@@ -226,10 +244,7 @@ impl Request {
 }
 
 /// Everything that waits, within the bounds of a batch; and who waits for the store to be closed.
-fn gather(
-    first: Message,
-    messages: &Receiver<Message>,
-) -> (Vec<Request>, Option<oneshot::Sender<()>>) {
+fn gather(first: Message, messages: &Receiver<Message>) -> (Vec<Request>, Option<oneshot::Sender<()>>) {
     let mut requests = Vec::new();
     let mut n_bytes = 0;
     let mut next = Some(first);
@@ -242,11 +257,7 @@ fn gather(
             }
         }
         let is_full = BATCH_TXNS <= requests.len() || BATCH_BYTES <= n_bytes;
-        next = if is_full {
-            None
-        } else {
-            messages.try_recv().ok()
-        };
+        next = if is_full { None } else { messages.try_recv().ok() };
     }
     (requests, None)
 }

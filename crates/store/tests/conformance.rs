@@ -8,9 +8,20 @@ use bytes::Bytes;
 use futures::FutureExt;
 use std::time::Duration;
 use store::{CommitError, Event, MAX_TXN_BYTES, MAX_TXN_OPS, Op, Options, Store, Txn};
-use support::{
-    Clock, FEW_EVENTS, Harness, create, delete, on_both, pending, put, put_all, put_if, saw,
-};
+use support::{Clock, FEW_EVENTS, Harness, create, delete, pending, put, put_all, put_if, saw};
+
+/// Makes each function two tests: `in_memory::name` and `on_disk::name`.
+macro_rules! on_both {
+    ($(async fn $name:ident($harness:ident: Harness) $body:block)*) => {
+        $(async fn $name($harness: Harness) $body)*
+        mod in_memory {
+            $(#[tokio::test] async fn $name() { super::$name(super::Harness::Memory).await })*
+        }
+        mod on_disk {
+            $(#[tokio::test] async fn $name() { super::$name(super::Harness::disk()).await })*
+        }
+    };
+}
 
 on_both! {
     async fn a_put_is_read_back(t: Harness) {

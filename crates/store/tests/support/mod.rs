@@ -39,20 +39,6 @@ impl Harness {
     }
 }
 
-/// Makes each function two tests: `in_memory::name` and `on_disk::name`.
-macro_rules! on_both {
-    ($(async fn $name:ident($harness:ident: Harness) $body:block)*) => {
-        $(async fn $name($harness: Harness) $body)*
-        mod in_memory {
-            $(#[tokio::test] async fn $name() { super::$name(super::Harness::Memory).await })*
-        }
-        mod on_disk {
-            $(#[tokio::test] async fn $name() { super::$name(super::Harness::disk()).await })*
-        }
-    };
-}
-pub(crate) use on_both;
-
 /// A clock that stands still until told.
 #[derive(Clone, Default)]
 pub struct Clock(Arc<Mutex<Duration>>);
@@ -71,10 +57,7 @@ impl Clock {
 pub fn put_if(key: &str, revision: u64, value: &str) -> Txn {
     Txn {
         conditions: vec![(key.into(), revision)],
-        ops: vec![Op::Put {
-            key: key.into(),
-            value: value.to_owned().into(),
-        }],
+        ops: vec![Op::Put { key: key.into(), value: value.to_owned().into() }],
     }
 }
 
@@ -83,29 +66,17 @@ pub fn create(key: &str, value: &str) -> Txn {
 }
 
 pub fn delete(key: &str) -> Txn {
-    Txn {
-        ops: vec![Op::Delete { key: key.into() }],
-        ..Txn::default()
-    }
+    Txn { ops: vec![Op::Delete { key: key.into() }], ..Txn::default() }
 }
 
 pub fn put_all(keys: &[&str]) -> Txn {
-    let put = |key: &&str| Op::Put {
-        key: key.to_string(),
-        value: "value".into(),
-    };
-    Txn {
-        ops: keys.iter().map(put).collect(),
-        ..Txn::default()
-    }
+    let put = |key: &&str| Op::Put { key: key.to_string(), value: "value".into() };
+    Txn { ops: keys.iter().map(put).collect(), ..Txn::default() }
 }
 
 /// Writes without a condition; returns the revision.
 pub async fn put(store: &Store, key: &str, value: &str) -> u64 {
-    let txn = Txn {
-        conditions: Vec::new(),
-        ..put_if(key, 0, value)
-    };
+    let txn = Txn { conditions: Vec::new(), ..put_if(key, 0, value) };
     store.commit(txn).await.unwrap().revision
 }
 
@@ -116,10 +87,7 @@ pub async fn saw(watcher: &mut Watcher) -> Vec<String> {
         Event::Delete { .. } => '-',
     };
     let events = watcher.next().await.unwrap();
-    events
-        .iter()
-        .map(|event| format!("{} {} {}", event.revision(), sign(event), event.key()))
-        .collect()
+    events.iter().map(|event| format!("{} {} {}", event.revision(), sign(event), event.key())).collect()
 }
 
 /// Whether the watcher has nothing to return now.
