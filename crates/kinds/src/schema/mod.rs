@@ -40,10 +40,15 @@ pub fn lookup(definition: &str) -> Option<TypeRef> {
     Some(TypeRef(u16::try_from(index).expect("the table has fewer than 65,536 types")))
 }
 
-/// Finds a type that stands alone (a kind, a list, Status, DeleteOptions) by what it calls itself.
+/// Finds a type that stands alone (a kind, a list, Status, DeleteOptions) by what it calls itself. The types of meta/v1
+/// are known in every group: `batch/v1` DeleteOptions are DeleteOptions.
 pub fn by_kind(api_version: &str, kind: &str) -> Option<TypeRef> {
     let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
-    all().find(|ty| ty.ty().gvk == Some([group, version, kind]))
+    let is_exact = |ty: &TypeRef| ty.ty().gvk == Some([group, version, kind]);
+    let is_meta = |ty: &TypeRef| {
+        ty.ty().name.starts_with("io.k8s.apimachinery.") && ty.ty().gvk.is_some_and(|gvk| gvk[2] == kind)
+    };
+    all().find(is_exact).or_else(|| all().find(is_meta))
 }
 
 /// Every type, sorted by name.
@@ -104,6 +109,7 @@ mod tests {
             ("v1", "Event", "io.k8s.api.core.v1.Event"),
             ("events.k8s.io/v1", "Event", "io.k8s.api.events.v1.Event"),
             ("v1", "DeleteOptions", "io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions"),
+            ("batch/v1", "DeleteOptions", "io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions"),
             ("v1", "Status", "io.k8s.apimachinery.pkg.apis.meta.v1.Status"),
         ] {
             assert_eq!(by_kind(api_version, kind), lookup(definition), "{api_version} {kind}");
