@@ -141,12 +141,11 @@ fn instant(bytes: &[u8], precision: usize) -> Result<Option<Value>> {
     if (seconds, nanos) == (0, 0) {
         return Ok(None);
     }
-    let out_of_range = |_| format!("time {seconds} s {nanos} ns is out of range");
-    if precision == 0 {
-        nanos = 0;
-    }
-    let nanos = i32::try_from(nanos).map_err(|_| "nanoseconds are out of range".to_owned())?;
-    let instant = Timestamp::new(seconds, nanos - nanos % 1000).map_err(out_of_range)?;
+    let kept = if precision == 0 { 0 } else { nanos - nanos % 1000 };
+    let instant = i32::try_from(kept)
+        .ok()
+        .and_then(|kept| Timestamp::new(seconds, kept).ok())
+        .ok_or_else(|| format!("time {seconds} s {nanos} ns is out of range"))?;
     Ok(Some(format!("{instant:.precision$}").into()))
 }
 
