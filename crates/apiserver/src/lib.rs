@@ -1,12 +1,37 @@
 //! The Kubernetes API over HTTP: generic handlers over `kinds::KINDS` on a `store::Store`. Must not know any kind by name.
+//!
+//! [ listener ] -> [ server ] -> [ route ] -> [ auth ] -> [ handlers | subresources | discovery ] -> [ storage ]
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+pub mod server;
+
+mod listener;
+mod route;
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod auth;
+
+mod admission;
+mod bootstrap;
+mod expiry;
+mod handlers;
+mod subresources;
+
+mod snapshot;
+mod storage;
+
+mod body;
+mod discovery;
+mod error;
+mod negotiate;
+mod query;
+mod respond;
+mod table;
+
 pub mod node;
 pub mod openapi;
 pub mod protobuf;
-pub mod server;
 
 pub use node::NodeConnection;
 pub use server::{ApiServer, Config};

@@ -1,14 +1,36 @@
 //! One API server: its state, its tower service, its TLS listener.
 
-use crate::auth::{ServerTls, User};
+use crate::auth::{Attributes, Authorizer, Decision, MastersOnly, ServerTls, User, refuse};
+use crate::error::Failure;
+use crate::handlers::{self, Call};
+use crate::negotiate::{self, Form};
 use crate::node::NodeConnection;
+use crate::query::Query;
+use crate::respond::{self, Answer};
+use crate::route::{self, ResourcePath, Route, Verb};
+use crate::snapshot::Snapshots;
+use crate::{bootstrap, discovery, expiry, listener, openapi, subresources};
+use axum::body::Body;
+use futures::FutureExt as _;
+use http::header::{CACHE_CONTROL, WARNING};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
+use kinds::{Kind, Part, Scope};
+use meta::status::{GroupResource, Status};
+use serde_json::json;
 use std::future::Future;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use tokio::sync::OnceCell;
+use tokio_util::sync::CancellationToken;
 
 /// What a server is given.
 pub struct Config {
+    /// Where objects are.
     pub store: store::Store,
+    /// Tells creation times, ages and when events expire.
     pub clock: Arc<dyn meta::clock::Clock>,
+    /// For uids and generated names.
     pub entropy: Arc<dyn meta::clock::Entropy>,
     /// Where container logs (later exec) come from.
     pub node: Arc<dyn NodeConnection>,
@@ -17,26 +39,209 @@ pub struct Config {
 }
 
 /// The API server. Cheap to share; every request, from socket or in process, goes through `handle`.
-pub struct ApiServer(());
+pub struct ApiServer {
+    pub(crate) store: store::Store,
+    pub(crate) clock: Arc<dyn meta::clock::Clock>,
+    pub(crate) entropy: Arc<dyn meta::clock::Entropy>,
+    pub(crate) node: Arc<dyn NodeConnection>,
+    pub(crate) snapshots: Snapshots,
+    /// Ends watches and background work.
+    pub(crate) stop: CancellationToken,
+    version: String,
+    authorizer: Box<dyn Authorizer>,
+    is_ready: AtomicBool,
+    bootstrapped: OnceCell<()>,
+}
 
 impl ApiServer {
+    /// A server that answers at once; `/readyz` says so only after `set_ready`.
     pub fn new(config: Config) -> Arc<Self> {
-        let _ = config;
-        todo!()
+        Arc::new(Self {
+            store: config.store,
+            clock: config.clock,
+            entropy: config.entropy,
+            node: config.node,
+            snapshots: Snapshots::default(),
+            stop: CancellationToken::new(),
+            version: config.version,
+            authorizer: Box::new(MastersOnly),
+            is_ready: AtomicBool::new(false),
+            bootstrapped: OnceCell::new(),
+        })
     }
+
+    /// Makes the system namespaces and starts the removal of expired objects. The first request for a resource does
+    /// it too; a server that wants to know whether it worked calls this first.
+    pub async fn bootstrap(self: &Arc<Self>) -> Result<(), Box<Status>> {
+        self.ensure_bootstrapped()
+            .await
+            .map_err(|failure| Box::new(failure.status().clone()))
+    }
+
+    async fn ensure_bootstrapped(self: &Arc<Self>) -> Result<(), Failure> {
+        self.bootstrapped
+            .get_or_try_init(async || {
+                bootstrap::namespaces(self).await?;
+                tokio::spawn(expiry::run(Arc::downgrade(self)));
+                Ok(())
+            })
+            .await
+            .copied()
+    }
+
     /// Answers one request as `user`. Never panics, whatever the request holds.
-    pub async fn handle(
-        self: &Arc<Self>,
-        user: User,
-        request: http::Request<axum::body::Body>,
-    ) -> http::Response<axum::body::Body> {
-        let _ = (user, request);
-        todo!()
+    pub async fn handle(self: &Arc<Self>, user: User, request: Request<Body>) -> Response<Body> {
+        let (parts, body) = request.into_parts();
+        let query = Query::parse(parts.uri.query());
+        let form = negotiate::form(&parts.headers);
+        let mut incoming = Incoming {
+            user,
+            pretty: is_pretty(&query, &parts.headers),
+            form,
+            query,
+            method: parts.method,
+            path: parts.uri.path().to_owned(),
+            headers: parts.headers,
+            warnings: Vec::new(),
+        };
+        // The last line of defence: a mistake of ours is a 500, not a dropped connection.
+        let result = AssertUnwindSafe(self.answer(&mut incoming, body))
+            .catch_unwind()
+            .await
+            .unwrap_or_else(|_| {
+                tracing::error!(method = %incoming.method, path = incoming.path, "panic while answering");
+                Err(Status::internal("this request met a mistake in kiln; its log has more").into())
+            });
+        let answer = result.unwrap_or_else(|failure| {
+            respond::status(form.unwrap_or_default(), failure.status(), incoming.pretty)
+        });
+        let mut response = answer.into_response(negotiate::accepts_gzip(&incoming.headers));
+        self.add_headers(&incoming, response.headers_mut());
+        response
     }
+
+    fn add_headers(&self, incoming: &Incoming, headers: &mut HeaderMap) {
+        let audit_id = incoming.headers.get("audit-id").cloned().or_else(|| {
+            HeaderValue::from_str(&meta::names::uid(self.entropy.as_ref())).ok()
+        });
+        if let Some(audit_id) = audit_id {
+            headers.insert(HeaderName::from_static("audit-id"), audit_id);
+        }
+        headers
+            .entry(CACHE_CONTROL)
+            .or_insert(HeaderValue::from_static("no-cache, private"));
+        let mut seen = Vec::new();
+        for text in &incoming.warnings {
+            if !seen.contains(&text) {
+                seen.push(text);
+                headers.extend(warning(text).map(|value| (WARNING, value)));
+            }
+        }
+    }
+
+    async fn answer(self: &Arc<Self>, incoming: &mut Incoming, body: Body) -> Result<Answer, Failure> {
+        match route::parse(&incoming.path) {
+            Route::Resource(path) => self.resource(incoming, path, body).await,
+            other => {
+                let verb = incoming.method.as_str().to_ascii_lowercase();
+                let verb = if verb == "head" { "get" } else { &verb };
+                let attributes = Attributes {
+                    verb,
+                    path: &incoming.path,
+                    ..Attributes::default()
+                };
+                self.authorize(&incoming.user, &attributes)?;
+                self.document(incoming, other)
+            }
+        }
+    }
+
+    fn authorize(&self, user: &User, attributes: &Attributes<'_>) -> Result<(), Failure> {
+        match self.authorizer.authorize(user, attributes) {
+            Decision::Allow => Ok(()),
+            Decision::Deny => Err(refuse(user, attributes).into()),
+        }
+    }
+
+    /// Everything that is not a resource.
+    fn document(&self, incoming: &Incoming, route: Route) -> Result<Answer, Failure> {
+        let headers = &incoming.headers;
+        let nothing = || Failure::from(Status::path_not_found());
+        if !matches!(incoming.method, Method::GET | Method::HEAD) {
+            let known = !matches!(route, Route::Unknown);
+            return Err(match known {
+                true => wrong_method(),
+                false => nothing(),
+            });
+        }
+        match route {
+            Route::Version => Ok(Answer::ok_json(&self.version_document())),
+            Route::Health(check) => Ok(self.health(check, incoming)),
+            Route::Root => Ok(Answer::ok_json(&root_document())),
+            Route::CoreVersions => {
+                discovery::core_versions(headers).ok_or_else(negotiate::not_acceptable)
+            }
+            Route::Groups => discovery::groups(headers).ok_or_else(negotiate::not_acceptable),
+            Route::Group(group) => {
+                let document = discovery::group(&group).ok_or_else(nothing)?;
+                respond::value(incoming.document_form()?, StatusCode::OK, &document, incoming.pretty)
+            }
+            Route::Resources { group, version } => {
+                let document = discovery::resources(&group, &version).ok_or_else(nothing)?;
+                respond::value(incoming.document_form()?, StatusCode::OK, &document, incoming.pretty)
+            }
+            Route::OpenApiV2 => openapi_v2(headers),
+            Route::OpenApiV3Index => Ok(openapi_v3_index(headers)),
+            Route::OpenApiV3(path) => openapi_v3(&incoming.query, &path).ok_or_else(nothing),
+            Route::Unknown | Route::Resource(_) => Err(nothing()),
+        }
+    }
+
+    async fn resource(
+        self: &Arc<Self>,
+        incoming: &mut Incoming,
+        path: ResourcePath,
+        body: Body,
+    ) -> Result<Answer, Failure> {
+        let verb = Verb::of(&incoming.method, &path, incoming.query.flag("watch"));
+        let method = incoming.method.as_str().to_ascii_lowercase();
+        let attributes = Attributes {
+            verb: verb.map_or(&method, Verb::name),
+            group: &path.group,
+            resource: &path.resource,
+            subresource: &path.subresource,
+            namespace: &path.namespace,
+            name: &path.name,
+            path: "",
+        };
+        self.authorize(&incoming.user, &attributes)?;
+        let kind = kinds::by_resource(&path.group, &path.resource)
+            .filter(|kind| kind.names().version == path.version)
+            .filter(|kind| is_well_placed(*kind, &path))
+            .ok_or_else(Status::path_not_found)?;
+        let verb = verb.ok_or_else(wrong_method)?;
+        let form = incoming.form.ok_or_else(negotiate::not_acceptable)?;
+        self.ensure_bootstrapped().await?;
+        let mut call = Call {
+            server: self,
+            kind,
+            path,
+            query: incoming.query.clone(),
+            headers: incoming.headers.clone(),
+            form,
+            pretty: incoming.pretty,
+            warnings: Vec::new(),
+        };
+        let result = dispatch(&mut call, verb, body).await;
+        incoming.warnings = call.warnings;
+        result
+    }
+
     /// Makes /readyz answer 200.
     pub fn set_ready(&self) {
-        todo!()
+        self.is_ready.store(true, Ordering::Release);
     }
+
     /// Serves TLS connections until `shutdown`, then ends watches and waits a bounded time for requests in flight.
     pub async fn serve(
         self: Arc<Self>,
@@ -44,9 +249,9 @@ impl ApiServer {
         tls: ServerTls,
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> std::io::Result<()> {
-        let _ = (listener, tls, shutdown);
-        todo!()
+        listener::serve(self, listener, tls, shutdown).await
     }
+
     /// A tower service that answers as `user`, for `kube::Client::new(service, "default")`: no socket.
     pub fn client_service(self: &Arc<Self>, user: User) -> InProcess {
         InProcess {
@@ -54,6 +259,206 @@ impl ApiServer {
             user,
         }
     }
+
+    /// The current second, as metadata has it.
+    pub(crate) fn now_text(&self) -> String {
+        time_text(self.clock.now())
+    }
+
+    fn health(&self, check: &str, incoming: &Incoming) -> Answer {
+        if check == "readyz" && !self.is_ready.load(Ordering::Acquire) {
+            let body = "[-]ready failed: kiln is still starting\nreadyz check failed\n";
+            return Answer::text(StatusCode::SERVICE_UNAVAILABLE, body);
+        }
+        let body = match incoming.query.get("verbose") {
+            Some(_) => format!("[+]ping ok\n{check} check passed\n"),
+            None => "ok".into(),
+        };
+        Answer::text(StatusCode::OK, body)
+    }
+
+    fn version_document(&self) -> serde_json::Value {
+        let mut numbers = self.version.trim_start_matches('v').split('.');
+        json!({
+            "major": numbers.next().unwrap_or(""),
+            "minor": numbers.next().unwrap_or(""),
+            "gitVersion": self.version,
+            "gitCommit": "",
+            "gitTreeState": "",
+            "buildDate": "",
+            "goVersion": "",
+            "compiler": "rustc",
+            "platform": format!("{}/{}", std::env::consts::OS, go_architecture(std::env::consts::ARCH)),
+        })
+    }
+}
+
+/// A request as far as everybody needs it.
+struct Incoming {
+    user: User,
+    method: Method,
+    path: String,
+    query: Query,
+    headers: HeaderMap,
+    /// `None`: the client takes nothing that can be made.
+    form: Option<Form>,
+    pretty: bool,
+    warnings: Vec<String>,
+}
+
+impl Incoming {
+    /// Documents have one shape.
+    fn document_form(&self) -> Result<Form, Failure> {
+        let form = self.form.ok_or_else(negotiate::not_acceptable)?;
+        Ok(Form {
+            encoding: form.encoding,
+            ..Form::default()
+        })
+    }
+}
+
+async fn dispatch(call: &mut Call<'_>, verb: Verb, body: Body) -> Result<Answer, Failure> {
+    let names = call.kind.names();
+    let subresource = call.path.subresource.clone();
+    if subresource.is_empty() {
+        let is_served = names.verbs.contains(&verb.name());
+        let is_whole_collection_write = names.scope == Scope::Namespaced
+            && call.path.namespace.is_empty()
+            && matches!(verb, Verb::Create | Verb::DeleteCollection);
+        if !is_served || is_whole_collection_write {
+            return Err(Status::method_not_allowed(call.what(), verb.name()).into());
+        }
+        return match verb {
+            Verb::Get => handlers::get::get(call).await,
+            Verb::List => handlers::list::list(call).await,
+            Verb::Watch => handlers::watch::watch(call).await,
+            Verb::Create => handlers::create::create(call, body).await,
+            Verb::Update => handlers::update::update(call, body, Part::Spec).await,
+            Verb::Patch => handlers::patch::patch(call, body, Part::Spec).await,
+            Verb::Delete => handlers::delete::delete(call, body).await,
+            Verb::DeleteCollection => handlers::delete::delete_collection(call, body).await,
+        };
+    }
+    // Known to Kubernetes, not to this version: say so, instead of a path that is not there.
+    if matches!(subresource.as_str(), "exec" | "attach" | "portforward" | "eviction" | "ephemeralcontainers" | "proxy" | "token" | "resize")
+        && !names.subresources.contains(&subresource.as_str())
+        && names.group.is_empty()
+    {
+        return Err(subresources::not_supported(names.plural, &subresource));
+    }
+    if !names.subresources.contains(&subresource.as_str()) {
+        return Err(Status::path_not_found().into());
+    }
+    match (subresource.as_str(), verb) {
+        ("status", Verb::Get) => handlers::get::get(call).await,
+        ("status", Verb::Update) => handlers::update::update(call, body, Part::Status).await,
+        ("status", Verb::Patch) => handlers::patch::patch(call, body, Part::Status).await,
+        ("log", Verb::Get) => subresources::log::log(call).await,
+        ("binding", Verb::Create) => subresources::binding::bind(call, body).await,
+        ("finalize", Verb::Update) => subresources::finalize::finalize(call, body).await,
+        ("status" | "log" | "binding" | "finalize", _) => {
+            let resource = format!("{}/{subresource}", names.plural);
+            let what = GroupResource {
+                group: names.group,
+                resource: &resource,
+            };
+            Err(Status::method_not_allowed(what, verb.name()).into())
+        }
+        _ => Err(subresources::not_supported(names.plural, &subresource)),
+    }
+}
+
+/// Objects of a namespace are named in it; what lives in none is not. Lists may span all namespaces.
+fn is_well_placed(kind: &dyn Kind, path: &ResourcePath) -> bool {
+    match kind.names().scope {
+        Scope::Namespaced => !path.namespace.is_empty() || path.name.is_empty(),
+        Scope::Cluster => path.namespace.is_empty(),
+    }
+}
+
+fn wrong_method() -> Failure {
+    let mut status = Status::method_not_allowed(GroupResource { group: "", resource: "" }, "");
+    status.message = "the server does not allow this method on the requested resource".into();
+    status.details = json!({});
+    status.into()
+}
+
+/// People who ask with a browser or curl can read what they get (K: handlers/negotiation).
+fn is_pretty(query: &Query, headers: &HeaderMap) -> bool {
+    if query.get("pretty").is_some() {
+        return query.flag("pretty");
+    }
+    headers
+        .get(http::header::USER_AGENT)
+        .and_then(|value| value.to_str().ok())
+        .is_some_and(|agent| ["curl", "Wget", "Mozilla/5.0"].iter().any(|person| agent.starts_with(person)))
+}
+
+/// `299 - "text"`, as kubectl prints it.
+fn warning(text: &str) -> Option<HeaderValue> {
+    let quoted: String = text
+        .chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect::<String>()
+        .replace('\\', "\\\\")
+        .replace('"', "\\\"");
+    HeaderValue::from_str(&format!("299 - \"{quoted}\""))
+        .or_else(|_| HeaderValue::from_bytes(format!("299 - \"{quoted}\"").as_bytes()))
+        .ok()
+}
+
+/// An instant as metadata has it: whole seconds, UTC.
+pub(crate) fn time_text(instant: jiff::Timestamp) -> String {
+    jiff::Timestamp::from_second(instant.as_second())
+        .unwrap_or(instant)
+        .to_string()
+}
+
+fn root_document() -> serde_json::Value {
+    json!({"paths": ["/api", "/api/v1", "/apis", "/healthz", "/livez", "/openapi/v2", "/openapi/v3", "/readyz", "/version"]})
+}
+
+/// Go's word for a machine, which clients compare with image platforms.
+fn go_architecture(architecture: &str) -> &str {
+    match architecture {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        other => other,
+    }
+}
+
+fn openapi_v2(headers: &HeaderMap) -> Result<Answer, Failure> {
+    const OLD: &str = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf";
+    const NEW: &str = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf";
+    match negotiate::pick(headers, &[OLD, NEW, "application/json"]) {
+        Some("application/json") => {
+            Ok(Answer::whole(StatusCode::OK, "application/json", openapi::v2_json()))
+        }
+        // The old name is no valid media type; answers carry the new one.
+        Some(_) => Ok(Answer::whole(StatusCode::OK, NEW, openapi::v2_protobuf())),
+        None => Err(negotiate::not_acceptable()),
+    }
+}
+
+fn openapi_v3_index(headers: &HeaderMap) -> Answer {
+    let paths: serde_json::Map<String, serde_json::Value> = openapi::v3_index()
+        .into_iter()
+        .map(|(path, hash)| {
+            let url = format!("/openapi/v3/{path}?hash={hash}");
+            (path, json!({"serverRelativeURL": url}))
+        })
+        .collect();
+    discovery::tagged(headers, "application/json", &json!({"paths": paths}))
+}
+
+fn openapi_v3(query: &Query, path: &str) -> Option<Answer> {
+    let mut answer = Answer::whole(StatusCode::OK, "application/json", openapi::v3_json(path)?);
+    // A document asked for by its hash never changes.
+    if query.get("hash").is_some() {
+        let forever = HeaderValue::from_static("public, immutable");
+        answer.headers.push((CACHE_CONTROL, forever));
+    }
+    Some(answer)
 }
 
 /// See `ApiServer::client_service`.
@@ -63,12 +468,12 @@ pub struct InProcess {
     user: User,
 }
 
-impl<B> tower::Service<http::Request<B>> for InProcess
+impl<B> tower::Service<Request<B>> for InProcess
 where
     B: http_body::Body<Data = bytes::Bytes> + Send + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    type Response = http::Response<axum::body::Body>;
+    type Response = Response<Body>;
     type Error = std::convert::Infallible;
     type Future = futures::future::BoxFuture<'static, Result<Self::Response, Self::Error>>;
     fn poll_ready(
@@ -77,12 +482,8 @@ where
     ) -> std::task::Poll<Result<(), Self::Error>> {
         std::task::Poll::Ready(Ok(()))
     }
-    fn call(&mut self, request: http::Request<B>) -> Self::Future {
+    fn call(&mut self, request: Request<B>) -> Self::Future {
         let (server, user) = (self.server.clone(), self.user.clone());
-        Box::pin(async move {
-            Ok(server
-                .handle(user, request.map(axum::body::Body::new))
-                .await)
-        })
+        Box::pin(async move { Ok(server.handle(user, request.map(Body::new)).await) })
     }
 }

@@ -1,12 +1,19 @@
 //! Who is asking, and may they: certificates, users, authorization.
 
-use std::net::IpAddr;
-use std::path::{Path, PathBuf};
+mod authorizer;
+mod pki;
+
+pub use authorizer::{Attributes, Authorizer, Decision, MastersOnly};
+pub use pki::{Pki, ServerTls};
+
+pub(crate) use authorizer::refuse;
 
 /// An authenticated identity.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct User {
+    /// E.g. `kiln-admin`, `system:anonymous`.
     pub name: String,
+    /// E.g. `system:masters`, `system:authenticated`.
     pub groups: Vec<String>,
 }
 
@@ -15,34 +22,39 @@ impl User {
     pub fn component(name: &str) -> Self {
         Self {
             name: format!("system:kiln:{name}"),
-            groups: vec!["system:masters".into()],
+            groups: vec!["system:masters".into(), "system:authenticated".into()],
         }
     }
-}
 
-/// The server's certificate and the CA that client certificates must come from.
-#[derive(Clone)]
-pub struct ServerTls(pub std::sync::Arc<rustls::ServerConfig>);
-
-/// The certificates of one data directory: `DIR/pki/{ca,server,admin}.{crt,key}`, keys 0600. Made on first use;
-/// the server's is renewed when the addresses it must name change or it is near its end.
-pub struct Pki(PathBuf);
-
-impl Pki {
-    pub fn load_or_create(
-        dir: &Path,
-        addresses: &[IpAddr],
-        names: &[String],
-        now: jiff::Timestamp,
-    ) -> std::io::Result<Self> {
-        let _ = (addresses, names, now);
-        Ok(Self(dir.into()))
+    /// Whoever shows no certificate.
+    pub fn anonymous() -> Self {
+        Self {
+            name: "system:anonymous".into(),
+            groups: vec!["system:unauthenticated".into()],
+        }
     }
-    pub fn server_tls(&self) -> std::io::Result<ServerTls> {
-        todo!("{:?}", self.0)
+
+    /// The user a verified client certificate (DER) names: CN is the name, every O a group. `None` without a CN.
+    pub fn from_certificate(der: &[u8]) -> Option<Self> {
+        let (_, certificate) = x509_parser::parse_x509_certificate(der).ok()?;
+        let subject = certificate.subject();
+        let name = subject.iter_common_name().next()?.as_str().ok()?;
+        if name.is_empty() {
+            return None;
+        }
+        let groups = subject
+            .iter_organization()
+            .filter_map(|organization| organization.as_str().ok())
+            .chain(["system:authenticated"])
+            .map(String::from)
+            .collect();
+        Some(Self {
+            name: name.into(),
+            groups,
+        })
     }
-    /// A kubeconfig (YAML) whose context, user and cluster are `kiln` and whose namespace is `default`.
-    pub fn admin_kubeconfig(&self, server_url: &str) -> String {
-        todo!("{server_url}")
+
+    pub(crate) fn is_anonymous(&self) -> bool {
+        self.name == "system:anonymous"
     }
 }

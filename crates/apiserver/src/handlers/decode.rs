@@ -1,0 +1,174 @@
+//! From a request's body to an object of the kind the path names.
+
+use super::Call;
+use crate::body::{self, BodyError};
+use crate::error::Failure;
+use crate::{negotiate, storage};
+use axum::body::Body;
+use bytes::Bytes;
+use kinds::KINDS;
+use kinds::schema::{self, Strictness};
+use meta::status::Status;
+use serde_json::Value;
+
+/// Reads, decodes and defaults the body. Strict complaints are the error; under Warn they become warnings.
+pub(super) async fn object(
+    call: &mut Call<'_>,
+    body: Body,
+    strictness: Strictness,
+) -> Result<Value, Failure> {
+    let bytes = body::read(body).await?;
+    let content_type = negotiate::content_type(&call.headers);
+    let names = call.kind.names();
+    let unrecognized = |bytes: &[u8], error: &str| {
+        Failure::from(Status::bad_request(format!(
+            "the object provided is unrecognized (must be of type {}): couldn't get version/kind; {error} ({})",
+            names.kind,
+            summary(bytes)
+        )))
+    };
+    let text = body::to_json(bytes.clone(), &content_type).map_err(|error| match error {
+        BodyError::UnknownFormat => body::unknown_format(body::OBJECT_TYPES),
+        BodyError::Malformed(error) => unrecognized(&bytes, &error),
+    })?;
+    let header: Header = match serde_json::from_slice(&text) {
+        Ok(header) => header,
+        Err(error) => return Err(unrecognized(&bytes, &format!("json parse error: {error}"))),
+    };
+    check_kind(call, &header)?;
+    let shown_kind = header.kind.as_deref().filter(|k| !k.is_empty()).unwrap_or(names.kind);
+    let cannot = |error: &str| {
+        Failure::from(Status::bad_request(format!(
+            "{shown_kind} in version {:?} cannot be handled as a {}: {error}",
+            names.version, names.kind
+        )))
+    };
+    let decoded = decode(call, &text, strictness).map_err(|error| cannot(&error))?;
+    if strictness == Strictness::Strict && !decoded.complaints.is_empty() {
+        return Err(cannot(&strict_error(&decoded.complaints)));
+    }
+    call.warnings.extend(decoded.complaints);
+    let mut object = decoded.object;
+    settle(call, &mut object)?;
+    Ok(object)
+}
+
+/// `strict decoding error: unknown field "a", duplicate field "b"`.
+pub(super) fn strict_error(complaints: &[String]) -> String {
+    format!("strict decoding error: {}", complaints.join(", "))
+}
+
+/// Makes an object of this kind whole: apiVersion, kind, metadata, defaults.
+pub(super) fn settle(call: &Call<'_>, object: &mut Value) -> Result<(), Failure> {
+    let Some(fields) = object.as_object_mut() else {
+        return Err(Status::bad_request("the object must be a JSON object").into());
+    };
+    fields.insert("apiVersion".into(), storage::api_version(call.kind).into());
+    fields.insert("kind".into(), call.kind.names().kind.into());
+    match fields.get("metadata") {
+        None | Some(Value::Null) => {
+            fields.insert("metadata".into(), serde_json::json!({}));
+        }
+        Some(Value::Object(_)) => {}
+        Some(_) => return Err(Status::bad_request("metadata must be a JSON object").into()),
+    }
+    call.kind.default(object);
+    Ok(())
+}
+
+/// A type the table should know; without it there is nothing to decode by.
+pub(super) fn schema_type(call: &Call<'_>) -> Result<schema::TypeRef, String> {
+    let name = call.kind.type_name();
+    schema::lookup(name).ok_or_else(|| format!("no schema for {name}"))
+}
+
+fn decode(call: &Call<'_>, text: &Bytes, strictness: Strictness) -> Result<schema::Decoded, String> {
+    schema::decode(text, schema_type(call)?, strictness)
+}
+
+/// What a body says it is.
+#[derive(serde::Deserialize)]
+struct Header {
+    kind: Option<String>,
+    #[serde(rename = "apiVersion")]
+    api_version: Option<String>,
+}
+
+/// A body may leave kind and apiVersion out, but not lie about them (K:apiserver/pkg/endpoints/handlers/create.go).
+fn check_kind(call: &Call<'_>, header: &Header) -> Result<(), Failure> {
+    let names = call.kind.names();
+    let expected = storage::api_version(call.kind);
+    let kind = header.kind.as_deref().unwrap_or("");
+    let api_version = match header.api_version.as_deref() {
+        None | Some("") => expected.as_str(),
+        Some(given) => given,
+    };
+    if api_version == expected && (kind.is_empty() || kind == names.kind) {
+        return Ok(());
+    }
+    let (group, version) = api_version.rsplit_once('/').unwrap_or(("", api_version));
+    let known = KINDS.iter().any(|other| {
+        let other = other.names();
+        (other.group, other.version, other.kind) == (group, version, kind)
+    });
+    let message = if known && api_version != expected || kind.is_empty() {
+        format!(
+            "the API version in the data ({api_version}) does not match the expected API version ({expected})"
+        )
+    } else if known {
+        format!(
+            "{kind} in version {version:?} cannot be handled as a {}: converting ({version}.{kind}) to ({}.{}): unknown conversion",
+            names.kind,
+            group_word(names.group),
+            names.kind
+        )
+    } else {
+        format!(
+            "{kind} in version {version:?} cannot be handled as a {}: no kind {kind:?} is registered for version {api_version:?}",
+            names.kind
+        )
+    };
+    Err(Status::bad_request(message).into())
+}
+
+/// The package that Kubernetes' own text would name: `batch`, `core`.
+fn group_word(group: &str) -> &str {
+    match group.split('.').next() {
+        None | Some("") => "core",
+        Some(word) => word,
+    }
+}
+
+/// The start of a body, as text when it looks like JSON, else as hex (K: handlers/create.go summarizeData).
+fn summary(bytes: &[u8]) -> String {
+    const MAX: usize = 30;
+    let (start, dots) = match bytes.get(..MAX) {
+        Some(start) if MAX < bytes.len() => (start, " ..."),
+        _ => (bytes, ""),
+    };
+    match bytes.first() {
+        None => "<empty>".into(),
+        Some(b'{') => format!("{}{dots}", String::from_utf8_lossy(start)),
+        Some(_) => {
+            let hex: String = start.iter().map(|byte| format!("{byte:02x}")).collect();
+            format!("{hex}{dots}")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::summary;
+
+    #[test]
+    fn summaries_are_short() {
+        for (bytes, expect) in [
+            ("", "<empty>"),
+            ("{\"a\"", "{\"a\""),
+            ("{\"a\":\"0123456789012345678901234567890123\"}", "{\"a\":\"012345678901234567890123 ..."),
+            ("ab", "6162"),
+        ] {
+            assert_eq!(summary(bytes.as_bytes()), expect);
+        }
+    }
+}

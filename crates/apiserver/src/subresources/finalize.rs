@@ -1,0 +1,65 @@
+//! PUT namespaces/NAME/finalize: writes `spec.finalizers` and nothing else. When the last is gone and the object is
+//! being deleted, it goes.
+
+use crate::error::Failure;
+use crate::handlers::Call;
+use crate::handlers::update::{Change, Lost, Written};
+use crate::respond::Answer;
+use crate::{body, negotiate, storage};
+use axum::body::Body;
+use http::StatusCode;
+use kinds::Part;
+use meta::status::Status;
+use serde_json::Value;
+
+/// How often it is tried again when others write meanwhile and the body names no resourceVersion.
+const ATTEMPTS: usize = 5;
+
+pub(crate) async fn finalize(call: &mut Call<'_>, body: Body) -> Result<Answer, Failure> {
+    let dry_run = call.query.dry_run("UpdateOptions")?;
+    let bytes = body::read(body).await?;
+    let text = body::to_json(bytes, &negotiate::content_type(&call.headers)).map_err(|error| match error {
+        body::BodyError::UnknownFormat => body::unknown_format(body::OBJECT_TYPES),
+        body::BodyError::Malformed(error) => Status::bad_request(error).into(),
+    })?;
+    let given: Value =
+        serde_json::from_slice(&text).map_err(|error| Status::bad_request(error.to_string()))?;
+    let finalizers: Vec<Value> = given["spec"]["finalizers"]
+        .as_array()
+        .cloned()
+        .unwrap_or_default();
+    if !finalizers.iter().all(Value::is_string) {
+        return Err(Status::bad_request("spec.finalizers must be a list of strings").into());
+    }
+    let revision = meta::object::text(&given, "resourceVersion").to_owned();
+    for _ in 0..ATTEMPTS {
+        match attempt(call, &finalizers, &revision, dry_run).await {
+            Ok(written) => return written.answer(call, StatusCode::OK),
+            Err(Lost::Race) => {}
+            Err(lost) => return Err(lost.into_failure(call)),
+        }
+    }
+    Err(Lost::Race.into_failure(call))
+}
+
+async fn attempt(
+    call: &mut Call<'_>,
+    finalizers: &[Value],
+    revision: &str,
+    dry_run: bool,
+) -> Result<Written, Lost> {
+    let record = call.record()?;
+    let old = storage::object(call.kind, &record)?;
+    if !revision.is_empty() && revision != meta::object::text(&old, "resourceVersion") {
+        return Err(Lost::Failed(Lost::Race.into_failure(call)));
+    }
+    let mut new = old.clone();
+    let spec = meta::object::map(&mut new, "spec");
+    spec.insert("finalizers".into(), finalizers.to_vec().into());
+    let change = Change {
+        call,
+        part: Part::Spec,
+        dry_run,
+    };
+    change.write(&record, new).await
+}
