@@ -155,7 +155,7 @@ impl<'de> Visitor<'de> for Append<'_> {
         self.0.push_str("null");
         Ok(())
     }
-    fn visit_none<E>(self) -> Result<(), E> {
+    fn visit_none<E: serde::de::Error>(self) -> Result<(), E> {
         self.visit_unit()
     }
     fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {

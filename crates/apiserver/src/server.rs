@@ -206,7 +206,7 @@ impl ApiServer {
         let verb = Verb::of(&incoming.method, &path, incoming.query.flag("watch"));
         let method = incoming.method.as_str().to_ascii_lowercase();
         let attributes = Attributes {
-            verb: verb.map_or(&method, Verb::name),
+            verb: verb.map_or(method.as_str(), |verb| verb.name()),
             group: &path.group,
             resource: &path.resource,
             subresource: &path.subresource,
