@@ -8,7 +8,6 @@ pub mod server;
 mod listener;
 mod route;
 
-#![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod auth;
 

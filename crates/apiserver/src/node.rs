@@ -7,14 +7,23 @@ use meta::status::Status;
 /// Query of `pods/NAME/log`, already checked.
 #[derive(Debug, Clone, Default)]
 pub struct LogRequest {
+    /// The pod's namespace.
     pub namespace: String,
+    /// Its name.
     pub pod: String,
+    /// Its uid: a namesake of yesterday has other logs.
     pub pod_uid: String,
+    /// A container of the pod's spec.
     pub container: String,
+    /// Go on until the container ends.
     pub follow: bool,
+    /// Of the run before the last restart.
     pub previous: bool,
+    /// Each line begins with its instant.
     pub timestamps: bool,
+    /// Only the last lines; all when `None`.
     pub tail_lines: Option<u64>,
+    /// Not more than this.
     pub limit_bytes: Option<u64>,
     /// Only lines at or after this instant (from sinceSeconds or sinceTime).
     pub since: Option<jiff::Timestamp>,

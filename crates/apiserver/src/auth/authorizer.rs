@@ -26,7 +26,9 @@ pub struct Attributes<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use = "a decision nobody applies is a lost decision"]
 pub enum Decision {
+    /// Yes.
     Allow,
+    /// No: 401 or 403.
     Deny,
 }
 

@@ -6,7 +6,6 @@ use crate::handlers::update::{Lost, put};
 use crate::respond::Answer;
 use crate::{body, negotiate, storage};
 use axum::body::Body;
-use http::StatusCode;
 use meta::status::{GroupResource, Status};
 use serde_json::{Value, json};
 
