@@ -6,10 +6,7 @@ use meta::status::{GroupResource, Status};
 use serde_json::json;
 use store::Store;
 
-const NAMESPACES: GroupResource<'_> = GroupResource {
-    group: "",
-    resource: "namespaces",
-};
+const NAMESPACES: GroupResource<'_> = GroupResource { group: "", resource: "namespaces" };
 
 /// A condition that must still hold when the object is written: key and revision.
 pub(crate) type Condition = Option<(String, u64)>;
@@ -32,9 +29,7 @@ pub(crate) fn namespace_takes(
     if meta::object::text(&object, "deletionTimestamp").is_empty() {
         return Ok(Some((key, record.revision)));
     }
-    let detail = format!(
-        "unable to create new content in namespace {namespace} because it is being terminated"
-    );
+    let detail = format!("unable to create new content in namespace {namespace} because it is being terminated");
     let cause = json!({
         "reason": "NamespaceTerminating",
         "message": format!("namespace {namespace} is being terminated"),

@@ -17,9 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) async fn read(body: Body) -> Result<Bytes, Failure> {
     tokio::time::timeout(PATIENCE, read_all(body))
         .await
-        .unwrap_or_else(|_| {
-            Err(Status::timeout("the request's body did not arrive within a minute").into())
-        })
+        .unwrap_or_else(|_| Err(Status::timeout("the request's body did not arrive within a minute").into()))
 }
 
 async fn read_all(body: Body) -> Result<Bytes, Failure> {
@@ -27,8 +25,7 @@ async fn read_all(body: Body) -> Result<Bytes, Failure> {
     let mut whole = Vec::new();
     let mut total = 0usize;
     while let Some(chunk) = stream.next().await {
-        let chunk =
-            chunk.map_err(|error| Status::bad_request(format!("failed to read the body: {error}")))?;
+        let chunk = chunk.map_err(|error| Status::bad_request(format!("failed to read the body: {error}")))?;
         total += chunk.len();
         if total <= MAX_BODY_BYTES {
             whole.extend_from_slice(&chunk);
@@ -75,8 +72,7 @@ pub(crate) fn unknown_format(accepted: &str) -> Failure {
 }
 
 /// What decodes as an object.
-pub(crate) const OBJECT_TYPES: &str =
-    "application/json, application/yaml, application/vnd.kubernetes.protobuf";
+pub(crate) const OBJECT_TYPES: &str = "application/json, application/yaml, application/vnd.kubernetes.protobuf";
 
 /// YAML as JSON text. Duplicate keys stay in the text, for the strict decoder to complain about.
 pub(crate) fn yaml_to_json(body: &[u8]) -> Result<String, String> {
@@ -88,10 +84,8 @@ pub(crate) fn yaml_to_json(body: &[u8]) -> Result<String, String> {
             max_total_scalar_bytes: 2 * MAX_BODY_BYTES,
         },
     };
-    let text: JsonText =
-        serde_saphyr::from_slice_with_options(body, options).map_err(|error| {
-            format!("error converting YAML to JSON: yaml: {}", first_line(&error.to_string()))
-        })?;
+    let text: JsonText = serde_saphyr::from_slice_with_options(body, options)
+        .map_err(|error| format!("error converting YAML to JSON: yaml: {}", first_line(&error.to_string())))?;
     Ok(text.0)
 }
 
@@ -142,8 +136,7 @@ impl<'de> Visitor<'de> for Append<'_> {
         Ok(())
     }
     fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<(), E> {
-        let number = serde_json::Number::from_f64(value)
-            .ok_or_else(|| E::custom("numbers must be finite"))?;
+        let number = serde_json::Number::from_f64(value).ok_or_else(|| E::custom("numbers must be finite"))?;
         self.0.push_str(&number.to_string());
         Ok(())
     }

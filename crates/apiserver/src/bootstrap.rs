@@ -31,14 +31,8 @@ pub(crate) async fn namespaces(server: &ApiServer) -> Result<(), Failure> {
         kind.default(&mut object);
         kind.prepare_create(&mut object);
         kind.default(&mut object);
-        let put = Op::Put {
-            key: key.clone(),
-            value: storage::stored_form(kind, &object),
-        };
-        let txn = Txn {
-            conditions: vec![(key, 0)],
-            ops: vec![put],
-        };
+        let put = Op::Put { key: key.clone(), value: storage::stored_form(kind, &object) };
+        let txn = Txn { conditions: vec![(key, 0)], ops: vec![put] };
         match server.store.commit(txn).await {
             // Another request made it meanwhile.
             Ok(_) | Err(CommitError::Conflict { .. }) => {}

@@ -31,7 +31,8 @@ pub(crate) fn groups(headers: &HeaderMap) -> Option<Answer> {
     let form = negotiate::pick(headers, &[V2, V2_BETA1, JSON])?;
     let document = match form {
         JSON => {
-            let groups: Vec<Value> = group_names(|group| !group.is_empty()).iter().map(|group| group_json(group)).collect();
+            let groups: Vec<Value> =
+                group_names(|group| !group.is_empty()).iter().map(|group| group_json(group)).collect();
             json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": groups})
         }
         _ => aggregated(form, |group| !group.is_empty()),
@@ -136,8 +137,7 @@ fn aggregated(form: &str, wanted: impl Fn(&str) -> bool) -> Value {
             let versions: Vec<Value> = versions(group)
                 .into_iter()
                 .map(|version| {
-                    let resources: Vec<Value> =
-                        of(group, version).into_iter().map(aggregated_entry).collect();
+                    let resources: Vec<Value> = of(group, version).into_iter().map(aggregated_entry).collect();
                     json!({"version": version, "resources": resources, "freshness": "Current"})
                 })
                 .collect();
@@ -206,11 +206,7 @@ fn group_version(group: &str, version: &str) -> String {
 }
 
 fn of(group: &str, version: &str) -> Vec<&'static dyn Kind> {
-    KINDS
-        .iter()
-        .copied()
-        .filter(|kind| kind.names().group == group && kind.names().version == version)
-        .collect()
+    KINDS.iter().copied().filter(|kind| kind.names().group == group && kind.names().version == version).collect()
 }
 
 /// Groups in the order of `KINDS`.
@@ -258,8 +254,5 @@ pub(crate) fn tagged(headers: &HeaderMap, content_type: &'static str, document: 
 
 /// SHA-256 as upper-case hex, as API servers write their ETags.
 pub(crate) fn hash(bytes: &[u8]) -> String {
-    Sha256::digest(bytes)
-        .iter()
-        .map(|byte| format!("{byte:02X}"))
-        .collect()
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02X}")).collect()
 }

@@ -23,10 +23,7 @@ impl From<Status> for Failure {
 
 /// The group and resource of a kind, as error texts name it.
 pub(crate) fn what(names: &Names) -> GroupResource<'static> {
-    GroupResource {
-        group: names.group,
-        resource: names.plural,
-    }
+    GroupResource { group: names.group, resource: names.plural }
 }
 
 /// 422 for options: `ListOptions.meta.k8s.io "" is invalid: …`.
@@ -36,20 +33,16 @@ pub(crate) fn invalid_options(kind: &str, errors: &[FieldError]) -> Failure {
 
 /// 504 for a revision from the future.
 pub(crate) fn too_large_revision(wanted: u64, current: u64) -> Failure {
-    Status::timeout(format!(
-        "Too large resource version: {wanted}, current: {current}"
-    ))
-    .about(json!({"retryAfterSeconds": 1}))
-    .because("ResourceVersionTooLarge", "Too large resource version", "")
-    .into()
+    Status::timeout(format!("Too large resource version: {wanted}, current: {current}"))
+        .about(json!({"retryAfterSeconds": 1}))
+        .because("ResourceVersionTooLarge", "Too large resource version", "")
+        .into()
 }
 
 /// What a failed commit means to a client; conflicts are the caller's to name.
 pub(crate) fn commit_failed(error: &store::CommitError) -> Failure {
     match error {
-        store::CommitError::Conflict { key, .. } => {
-            Status::internal(format!("{key} was written meanwhile")).into()
-        }
+        store::CommitError::Conflict { key, .. } => Status::internal(format!("{key} was written meanwhile")).into(),
         store::CommitError::TooLarge(_) => Status::request_entity_too_large(MAX_BODY_BYTES).into(),
         store::CommitError::DiskFull => {
             let mut status = Status::internal(
@@ -59,9 +52,7 @@ pub(crate) fn commit_failed(error: &store::CommitError) -> Failure {
             status.reason = "InsufficientStorage".into();
             status.into()
         }
-        store::CommitError::Closed => {
-            Status::service_unavailable("the server is shutting down").into()
-        }
+        store::CommitError::Closed => Status::service_unavailable("the server is shutting down").into(),
     }
 }
 

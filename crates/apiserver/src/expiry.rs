@@ -86,9 +86,7 @@ async fn expire(server: &Arc<ApiServer>, kind: &dyn Kind, clock: &RevisionClock)
         .into_iter()
         .filter(|record| {
             let written = match clock.is_inherited(record.revision) {
-                true => storage::object(kind, record)
-                    .ok()
-                    .and_then(|object| kind.last_written(&object)),
+                true => storage::object(kind, record).ok().and_then(|object| kind.last_written(&object)),
                 false => clock.written_by(record.revision),
             };
             written.is_some_and(|written| ttl <= now.duration_since(written))

@@ -8,7 +8,6 @@ pub mod server;
 mod listener;
 mod route;
 
-
 pub mod auth;
 
 mod admission;

@@ -47,9 +47,7 @@ pub(crate) async fn serve(
     drop(listener);
     // Watches end first: they would last for ever.
     server.stop.cancel();
-    let drained = tokio::time::timeout(SHUTDOWN_PATIENCE, async {
-        while connections.join_next().await.is_some() {}
-    });
+    let drained = tokio::time::timeout(SHUTDOWN_PATIENCE, async { while connections.join_next().await.is_some() {} });
     if drained.await.is_err() {
         tracing::info!(n = connections.len(), "closing connections that are still busy");
     }
@@ -76,10 +74,7 @@ async fn connection(server: Arc<ApiServer>, acceptor: TlsAcceptor, stream: TcpSt
         async move { Ok::<_, Infallible>(server.handle(user, request.map(Body::new)).await) }
     });
     let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_PATIENCE);
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_PATIENCE);
     builder
         .http2()
         .timer(TokioTimer::new())

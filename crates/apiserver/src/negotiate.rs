@@ -40,10 +40,7 @@ struct Alternative {
 
 impl Alternative {
     fn parameter(&self, name: &str) -> &str {
-        self.parameters
-            .iter()
-            .find(|(key, _)| key == name)
-            .map_or("", |(_, value)| value.as_str())
+        self.parameters.iter().find(|(key, _)| key == name).map_or("", |(_, value)| value.as_str())
     }
 
     fn form(&self) -> Option<Form> {
@@ -76,11 +73,7 @@ pub(crate) fn form(headers: &HeaderMap) -> Option<Form> {
         return Some(Form::default());
     }
     let forms: Vec<Form> = alternatives.iter().filter_map(Alternative::form).collect();
-    forms
-        .iter()
-        .find(|form| form.encoding != Encoding::Protobuf)
-        .or(forms.first())
-        .copied()
+    forms.iter().find(|form| form.encoding != Encoding::Protobuf).or(forms.first()).copied()
 }
 
 /// The first of `offers` (media types with parameters, compared piece by piece) that the client names itself, by the
@@ -97,10 +90,7 @@ pub(crate) fn pick(headers: &HeaderMap, offers: &[&'static str]) -> Option<&'sta
         for offer in offers {
             let wanted = parse_one(offer);
             let same = wanted.media == alternative.media
-                && wanted
-                    .parameters
-                    .iter()
-                    .all(|(key, value)| alternative.parameter(key) == value)
+                && wanted.parameters.iter().all(|(key, value)| alternative.parameter(key) == value)
                 && (alternative.parameter("as").is_empty() || !wanted.parameter("as").is_empty());
             if same {
                 return Some(offer);

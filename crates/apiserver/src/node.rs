@@ -33,8 +33,5 @@ pub struct LogRequest {
 #[async_trait::async_trait]
 pub trait NodeConnection: Send + Sync + 'static {
     /// The log as plain text. Errors are Status objects with the kubelet's texts.
-    async fn logs(
-        &self,
-        request: LogRequest,
-    ) -> Result<BoxStream<'static, std::io::Result<Bytes>>, Status>;
+    async fn logs(&self, request: LogRequest) -> Result<BoxStream<'static, std::io::Result<Bytes>>, Status>;
 }

@@ -24,10 +24,7 @@ impl Query {
     }
 
     pub(crate) fn get(&self, key: &str) -> Option<&str> {
-        self.0
-            .iter()
-            .find(|(name, _)| name == key)
-            .map(|(_, value)| value.as_str())
+        self.0.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str())
     }
 
     /// The value, empty when absent.
@@ -36,16 +33,12 @@ impl Query {
     }
 
     pub(crate) fn all<'a>(&'a self, key: &'a str) -> impl Iterator<Item = &'a str> {
-        self.0
-            .iter()
-            .filter(move |(name, _)| name == key)
-            .map(|(_, value)| value.as_str())
+        self.0.iter().filter(move |(name, _)| name == key).map(|(_, value)| value.as_str())
     }
 
     /// Present and not `false` or `0`.
     pub(crate) fn flag(&self, key: &str) -> bool {
-        self.get(key)
-            .is_some_and(|value| !value.eq_ignore_ascii_case("false") && value != "0")
+        self.get(key).is_some_and(|value| !value.eq_ignore_ascii_case("false") && value != "0")
     }
 
     /// A decimal number; 400 with Go's text when it is none.
@@ -85,11 +78,7 @@ impl Query {
             "Strict" => Ok(Strictness::Strict),
             other => Err(invalid_options(
                 kind,
-                &[FieldError::not_supported(
-                    "fieldValidation",
-                    other,
-                    &["Ignore", "Strict", "Warn"],
-                )],
+                &[FieldError::not_supported("fieldValidation", other, &["Ignore", "Strict", "Warn"])],
             )),
         }
     }

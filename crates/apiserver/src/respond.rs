@@ -38,12 +38,7 @@ pub(crate) struct Answer {
 
 impl Answer {
     pub(crate) fn whole(code: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Self {
-        Self {
-            code,
-            content_type,
-            payload: Payload::Whole(body.into()),
-            headers: Vec::new(),
-        }
+        Self { code, content_type, payload: Payload::Whole(body.into()), headers: Vec::new() }
     }
 
     pub(crate) fn ok_json(value: &Value) -> Self {
@@ -55,12 +50,7 @@ impl Answer {
     }
 
     pub(crate) fn stream(content_type: &'static str, stream: BoxStream<'static, std::io::Result<Bytes>>) -> Self {
-        Self {
-            code: StatusCode::OK,
-            content_type,
-            payload: Payload::Stream(stream),
-            headers: Vec::new(),
-        }
+        Self { code: StatusCode::OK, content_type, payload: Payload::Stream(stream), headers: Vec::new() }
     }
 
     /// The HTTP response, compressed if the client takes that and it is worth it.
@@ -95,9 +85,7 @@ impl Answer {
 const JSON: &str = "application/json";
 
 fn chunked(chunks: Chunks) -> Body {
-    Body::from_stream(futures::stream::iter(
-        chunks.map(|chunk| Ok::<_, std::io::Error>(Bytes::from(chunk))),
-    ))
+    Body::from_stream(futures::stream::iter(chunks.map(|chunk| Ok::<_, std::io::Error>(Bytes::from(chunk)))))
 }
 
 /// A large text in pieces, so that compressing it does not hold a thread for long at once.
@@ -160,12 +148,10 @@ pub(crate) fn status(form: Form, status: &Status, pretty: bool) -> Answer {
     if let Some(fields) = json.as_object_mut() {
         fields.entry("code").or_insert(status.code.into());
     }
-    let mut answer = value(form, code, &json, pretty)
-        .unwrap_or_else(|_| Answer::whole(code, JSON, json_text(&json, pretty)));
+    let mut answer =
+        value(form, code, &json, pretty).unwrap_or_else(|_| Answer::whole(code, JSON, json_text(&json, pretty)));
     if let Some(seconds) = status.details["retryAfterSeconds"].as_u64() {
-        answer
-            .headers
-            .push((http::header::RETRY_AFTER, HeaderValue::from(seconds)));
+        answer.headers.push((http::header::RETRY_AFTER, HeaderValue::from(seconds)));
     }
     answer
 }
@@ -202,10 +188,7 @@ mod tests {
     async fn large_answers_are_compressed_and_whole() {
         let text = "kiln ".repeat(100_000);
         let parts: Vec<Vec<u8>> = text.as_bytes().chunks(777).map(Vec::from).collect();
-        for payload in [
-            Payload::Whole(text.clone().into()),
-            Payload::Chunks(Box::new(parts.into_iter()), text.len()),
-        ] {
+        for payload in [Payload::Whole(text.clone().into()), Payload::Chunks(Box::new(parts.into_iter()), text.len())] {
             let answer = Answer { payload, ..Answer::text(StatusCode::OK, "") };
             let response = answer.into_response(true);
             assert_eq!(response.headers()[CONTENT_ENCODING], "gzip");

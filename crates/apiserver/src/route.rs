@@ -59,14 +59,8 @@ pub(crate) fn parse(path: &str) -> Route {
         ["api"] => Route::CoreVersions,
         ["apis"] => Route::Groups,
         ["apis", group] => Route::Group((*group).into()),
-        ["api", version] => Route::Resources {
-            group: String::new(),
-            version: (*version).into(),
-        },
-        ["apis", group, version] => Route::Resources {
-            group: (*group).into(),
-            version: (*version).into(),
-        },
+        ["api", version] => Route::Resources { group: String::new(), version: (*version).into() },
+        ["apis", group, version] => Route::Resources { group: (*group).into(), version: (*version).into() },
         ["api", version, rest @ ..] => below("", version, rest),
         ["apis", group, version, rest @ ..] => below(group, version, rest),
         ["openapi", "v2"] => Route::OpenApiV2,
@@ -171,14 +165,7 @@ mod tests {
 
     fn resource(path: &str) -> [String; 6] {
         match parse(path) {
-            Route::Resource(p) => [
-                p.group,
-                p.version,
-                p.namespace,
-                p.resource,
-                p.name,
-                p.subresource,
-            ],
+            Route::Resource(p) => [p.group, p.version, p.namespace, p.resource, p.name, p.subresource],
             other => panic!("{path} is {other:?}"),
         }
     }
@@ -187,23 +174,11 @@ mod tests {
     fn resource_paths() {
         for (path, expect) in [
             ("/api/v1/pods", ["", "v1", "", "pods", "", ""]),
-            (
-                "/api/v1/namespaces/a/pods/b/log",
-                ["", "v1", "a", "pods", "b", "log"],
-            ),
+            ("/api/v1/namespaces/a/pods/b/log", ["", "v1", "a", "pods", "b", "log"]),
             ("/api/v1/namespaces/a", ["", "v1", "", "namespaces", "a", ""]),
-            (
-                "/api/v1/namespaces/a/finalize",
-                ["", "v1", "", "namespaces", "a", "finalize"],
-            ),
-            (
-                "/apis/batch/v1/namespaces/a/jobs/",
-                ["batch", "v1", "a", "jobs", "", ""],
-            ),
-            (
-                "/apis/batch/v1/namespaces/a/jobs/x%2dy",
-                ["batch", "v1", "a", "jobs", "x-y", ""],
-            ),
+            ("/api/v1/namespaces/a/finalize", ["", "v1", "", "namespaces", "a", "finalize"]),
+            ("/apis/batch/v1/namespaces/a/jobs/", ["batch", "v1", "a", "jobs", "", ""]),
+            ("/apis/batch/v1/namespaces/a/jobs/x%2dy", ["batch", "v1", "a", "jobs", "x-y", ""]),
         ] {
             assert_eq!(resource(path), expect.map(String::from), "{path}");
         }
@@ -212,8 +187,17 @@ mod tests {
     #[test]
     fn paths_that_name_nothing() {
         for path in [
-            "", "x", "//", "/foo", "/api//pods", "/api/v1/namespaces/a%2fb/pods", "/apis/batch/v1/../..",
-            "/api/v1/namespaces/a/pods/b/log/c", "/api/v1/pods/%zz", "/api/v1/pods/%ff", "/api/v1/pods/a%00",
+            "",
+            "x",
+            "//",
+            "/foo",
+            "/api//pods",
+            "/api/v1/namespaces/a%2fb/pods",
+            "/apis/batch/v1/../..",
+            "/api/v1/namespaces/a/pods/b/log/c",
+            "/api/v1/pods/%zz",
+            "/api/v1/pods/%ff",
+            "/api/v1/pods/a%00",
         ] {
             assert_eq!(parse(path), Route::Unknown, "{path:?}");
         }

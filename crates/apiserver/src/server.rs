@@ -73,9 +73,7 @@ impl ApiServer {
     /// Makes the system namespaces and starts the removal of expired objects. The first request for a resource does
     /// it too; a server that wants to know whether it worked calls this first.
     pub async fn bootstrap(self: &Arc<Self>) -> Result<(), Box<Status>> {
-        self.ensure_bootstrapped()
-            .await
-            .map_err(|failure| Box::new(failure.status().clone()))
+        self.ensure_bootstrapped().await.map_err(|failure| Box::new(failure.status().clone()))
     }
 
     async fn ensure_bootstrapped(self: &Arc<Self>) -> Result<(), Failure> {
@@ -105,31 +103,27 @@ impl ApiServer {
             warnings: Vec::new(),
         };
         // The last line of defence: a mistake of ours is a 500, not a dropped connection.
-        let result = AssertUnwindSafe(self.answer(&mut incoming, body))
-            .catch_unwind()
-            .await
-            .unwrap_or_else(|_| {
-                tracing::error!(method = %incoming.method, path = incoming.path, "panic while answering");
-                Err(Status::internal("this request met a mistake in kiln; its log has more").into())
-            });
-        let answer = result.unwrap_or_else(|failure| {
-            respond::status(form.unwrap_or_default(), failure.status(), incoming.pretty)
+        let result = AssertUnwindSafe(self.answer(&mut incoming, body)).catch_unwind().await.unwrap_or_else(|_| {
+            tracing::error!(method = %incoming.method, path = incoming.path, "panic while answering");
+            Err(Status::internal("this request met a mistake in kiln; its log has more").into())
         });
+        let answer = result
+            .unwrap_or_else(|failure| respond::status(form.unwrap_or_default(), failure.status(), incoming.pretty));
         let mut response = answer.into_response(negotiate::accepts_gzip(&incoming.headers));
         self.add_headers(&incoming, response.headers_mut());
         response
     }
 
     fn add_headers(&self, incoming: &Incoming, headers: &mut HeaderMap) {
-        let audit_id = incoming.headers.get("audit-id").cloned().or_else(|| {
-            HeaderValue::from_str(&meta::names::uid(self.entropy.as_ref())).ok()
-        });
+        let audit_id = incoming
+            .headers
+            .get("audit-id")
+            .cloned()
+            .or_else(|| HeaderValue::from_str(&meta::names::uid(self.entropy.as_ref())).ok());
         if let Some(audit_id) = audit_id {
             headers.insert(HeaderName::from_static("audit-id"), audit_id);
         }
-        headers
-            .entry(CACHE_CONTROL)
-            .or_insert(HeaderValue::from_static("no-cache, private"));
+        headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-cache, private"));
         let mut seen = Vec::new();
         for text in &incoming.warnings {
             if !seen.contains(&text) {
@@ -145,11 +139,7 @@ impl ApiServer {
             other => {
                 let verb = incoming.method.as_str().to_ascii_lowercase();
                 let verb = if verb == "head" { "get" } else { &verb };
-                let attributes = Attributes {
-                    verb,
-                    path: &incoming.path,
-                    ..Attributes::default()
-                };
+                let attributes = Attributes { verb, path: &incoming.path, ..Attributes::default() };
                 self.authorize(&incoming.user, &attributes)?;
                 self.document(incoming, other)
             }
@@ -178,9 +168,7 @@ impl ApiServer {
             Route::Version => Ok(Answer::ok_json(&self.version_document())),
             Route::Health(check) => Ok(self.health(check, incoming)),
             Route::Root => Ok(Answer::ok_json(&root_document())),
-            Route::CoreVersions => {
-                discovery::core_versions(headers).ok_or_else(negotiate::not_acceptable)
-            }
+            Route::CoreVersions => discovery::core_versions(headers).ok_or_else(negotiate::not_acceptable),
             Route::Groups => discovery::groups(headers).ok_or_else(negotiate::not_acceptable),
             Route::Group(group) => {
                 let document = discovery::group(&group).ok_or_else(nothing)?;
@@ -254,10 +242,7 @@ impl ApiServer {
 
     /// A tower service that answers as `user`, for `kube::Client::new(service, "default")`: no socket.
     pub fn client_service(self: &Arc<Self>, user: User) -> InProcess {
-        InProcess {
-            server: self.clone(),
-            user,
-        }
+        InProcess { server: self.clone(), user }
     }
 
     /// The current second, as metadata has it.
@@ -310,10 +295,7 @@ impl Incoming {
     /// Documents have one shape.
     fn document_form(&self) -> Result<Form, Failure> {
         let form = self.form.ok_or_else(negotiate::not_acceptable)?;
-        Ok(Form {
-            encoding: form.encoding,
-            ..Form::default()
-        })
+        Ok(Form { encoding: form.encoding, ..Form::default() })
     }
 }
 
@@ -340,8 +322,10 @@ async fn dispatch(call: &mut Call<'_>, verb: Verb, body: Body) -> Result<Answer,
         };
     }
     // Known to Kubernetes, not to this version: say so, instead of a path that is not there.
-    if matches!(subresource.as_str(), "exec" | "attach" | "portforward" | "eviction" | "ephemeralcontainers" | "proxy" | "token" | "resize")
-        && !names.subresources.contains(&subresource.as_str())
+    if matches!(
+        subresource.as_str(),
+        "exec" | "attach" | "portforward" | "eviction" | "ephemeralcontainers" | "proxy" | "token" | "resize"
+    ) && !names.subresources.contains(&subresource.as_str())
         && names.group.is_empty()
     {
         return Err(subresources::not_supported(names.plural, &subresource));
@@ -358,10 +342,7 @@ async fn dispatch(call: &mut Call<'_>, verb: Verb, body: Body) -> Result<Answer,
         ("finalize", Verb::Update) => subresources::finalize::finalize(call, body).await,
         ("status" | "log" | "binding" | "finalize", _) => {
             let resource = format!("{}/{subresource}", names.plural);
-            let what = GroupResource {
-                group: names.group,
-                resource: &resource,
-            };
+            let what = GroupResource { group: names.group, resource: &resource };
             Err(Status::method_not_allowed(what, verb.name()).into())
         }
         _ => Err(subresources::not_supported(names.plural, &subresource)),
@@ -409,9 +390,7 @@ fn warning(text: &str) -> Option<HeaderValue> {
 
 /// An instant as metadata has it: whole seconds, UTC.
 pub(crate) fn time_text(instant: jiff::Timestamp) -> String {
-    jiff::Timestamp::from_second(instant.as_second())
-        .unwrap_or(instant)
-        .to_string()
+    jiff::Timestamp::from_second(instant.as_second()).unwrap_or(instant).to_string()
 }
 
 fn root_document() -> serde_json::Value {
@@ -431,9 +410,7 @@ fn openapi_v2(headers: &HeaderMap) -> Result<Answer, Failure> {
     const OLD: &str = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf";
     const NEW: &str = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf";
     match negotiate::pick(headers, &[OLD, NEW, "application/json"]) {
-        Some("application/json") => {
-            Ok(Answer::whole(StatusCode::OK, "application/json", openapi::v2_json()))
-        }
+        Some("application/json") => Ok(Answer::whole(StatusCode::OK, "application/json", openapi::v2_json())),
         // The old name is no valid media type; answers carry the new one.
         Some(_) => Ok(Answer::whole(StatusCode::OK, NEW, openapi::v2_protobuf())),
         None => Err(negotiate::not_acceptable()),
@@ -476,10 +453,7 @@ where
     type Response = Response<Body>;
     type Error = std::convert::Infallible;
     type Future = futures::future::BoxFuture<'static, Result<Self::Response, Self::Error>>;
-    fn poll_ready(
-        &mut self,
-        _: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<Result<(), Self::Error>> {
+    fn poll_ready(&mut self, _: &mut std::task::Context<'_>) -> std::task::Poll<Result<(), Self::Error>> {
         std::task::Poll::Ready(Ok(()))
     }
     fn call(&mut self, request: Request<B>) -> Self::Future {

@@ -33,9 +33,7 @@ impl Token {
 
     /// `None` when it is not one of ours or not for keys with this prefix.
     pub(crate) fn decode(text: &str, prefix: &str) -> Option<Self> {
-        let json = base64::engine::general_purpose::URL_SAFE_NO_PAD
-            .decode(text)
-            .ok()?;
+        let json = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(text).ok()?;
         let token: Self = serde_json::from_slice(&json).ok()?;
         token.after.starts_with(prefix).then_some(token)
     }
@@ -54,42 +52,21 @@ pub(crate) struct Snapshots(Mutex<VecDeque<Snapshot>>);
 
 impl Snapshots {
     /// Keeps a list for later pieces.
-    pub(crate) fn keep(
-        &self,
-        prefix: &str,
-        revision: u64,
-        records: Arc<Vec<Arc<Record>>>,
-        now: Timestamp,
-    ) {
+    pub(crate) fn keep(&self, prefix: &str, revision: u64, records: Arc<Vec<Arc<Record>>>, now: Timestamp) {
         let mut kept = self.0.lock();
         forget_old(&mut kept, now);
-        if kept
-            .iter()
-            .any(|snapshot| snapshot.revision == revision && snapshot.prefix == prefix)
-        {
+        if kept.iter().any(|snapshot| snapshot.revision == revision && snapshot.prefix == prefix) {
             return;
         }
-        kept.push_back(Snapshot {
-            prefix: prefix.into(),
-            revision,
-            made: now,
-            records,
-        });
-        let total = |kept: &VecDeque<Snapshot>| -> usize {
-            kept.iter().map(|snapshot| snapshot.records.len()).sum()
-        };
+        kept.push_back(Snapshot { prefix: prefix.into(), revision, made: now, records });
+        let total = |kept: &VecDeque<Snapshot>| -> usize { kept.iter().map(|snapshot| snapshot.records.len()).sum() };
         while 1 < kept.len() && (MAX_SNAPSHOTS < kept.len() || MAX_RECORDS < total(&kept)) {
             kept.pop_front();
         }
     }
 
     /// The list a token points at, if it is still kept.
-    pub(crate) fn find(
-        &self,
-        prefix: &str,
-        revision: u64,
-        now: Timestamp,
-    ) -> Option<Arc<Vec<Arc<Record>>>> {
+    pub(crate) fn find(&self, prefix: &str, revision: u64, now: Timestamp) -> Option<Arc<Vec<Arc<Record>>>> {
         let mut kept = self.0.lock();
         forget_old(&mut kept, now);
         kept.iter()

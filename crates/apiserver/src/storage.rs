@@ -63,33 +63,19 @@ const METADATA: &str = "\"metadata\":{";
 impl View {
     /// The view of an object in hand.
     fn of(kind: &dyn Kind, object: &Value, bytes: Bytes) -> Self {
-        let labels = meta::object::labels(object)
-            .map(|(key, value)| (key.to_owned(), value.to_owned()))
-            .collect();
+        let labels = meta::object::labels(object).map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
         let mut fields = kind.selectable_fields(object);
         fields.push(("metadata.name", meta::object::name(object).to_owned()));
         fields.push(("metadata.namespace", meta::object::namespace(object).to_owned()));
-        Self {
-            head: head(kind).len(),
-            bytes,
-            labels,
-            fields,
-        }
+        Self { head: head(kind).len(), bytes, labels, fields }
     }
 
     pub(crate) fn label(&self, key: &str) -> Option<&str> {
-        self.labels
-            .iter()
-            .find(|(label, _)| label == key)
-            .map(|(_, value)| value.as_str())
+        self.labels.iter().find(|(label, _)| label == key).map(|(_, value)| value.as_str())
     }
 
     pub(crate) fn field(&self, name: &str) -> String {
-        self.fields
-            .iter()
-            .find(|(field, _)| *field == name)
-            .map(|(_, value)| value.clone())
-            .unwrap_or_default()
+        self.fields.iter().find(|(field, _)| *field == name).map(|(_, value)| value.clone()).unwrap_or_default()
     }
 
     /// About as many bytes as writing it takes.
@@ -128,10 +114,7 @@ struct Note {
 }
 
 fn note(record: &Record) -> Option<&Note> {
-    record
-        .note
-        .get_or_init(|| Box::new(Note::default()))
-        .downcast_ref()
+    record.note.get_or_init(|| Box::new(Note::default())).downcast_ref()
 }
 
 fn is_own_storage(kind: &dyn Kind) -> bool {
@@ -188,11 +171,7 @@ fn decode(kind: &dyn Kind, record: &Record) -> Result<Value, Failure> {
 
 /// The start of every value of a kind.
 fn head(kind: &dyn Kind) -> String {
-    format!(
-        "{{\"apiVersion\":\"{}\",\"kind\":\"{}\",",
-        api_version(kind),
-        kind.names().kind
-    )
+    format!("{{\"apiVersion\":\"{}\",\"kind\":\"{}\",", api_version(kind), kind.names().kind)
 }
 
 /// The form that is kept: head, metadata without resourceVersion and managed fields, the rest in its order.
@@ -234,9 +213,7 @@ pub(crate) fn stored_form(kind: &dyn Kind, object: &Value) -> Bytes {
     let (group, plural) = kind.storage();
     let mut object = object.clone();
     kind.to_storage(&mut object);
-    let owner = KINDS
-        .iter()
-        .find(|other| (other.names().group, other.names().plural) == (group, plural));
+    let owner = KINDS.iter().find(|other| (other.names().group, other.names().plural) == (group, plural));
     match owner {
         Some(owner) => encode(*owner, &object).into(),
         None => encode(kind, &object).into(),
@@ -248,8 +225,6 @@ pub(crate) fn remember(kind: &dyn Kind, record: &Record, object: &Value) {
     if is_own_storage(kind)
         && let Some(note) = note(record)
     {
-        let _ = note
-            .own
-            .set(Arc::new(View::of(kind, object, record.value.clone())));
+        let _ = note.own.set(Arc::new(View::of(kind, object, record.value.clone())));
     }
 }

@@ -23,11 +23,10 @@ impl Include {
             "None" => Ok(Self::Nothing),
             "" | "Metadata" => Ok(Self::Metadata),
             "Object" => Ok(Self::Object),
-            other => Err(Status::bad_request(format!(
-                "unrecognized includeObject value: {}",
-                meta::field::quote(other)
-            ))
-            .into()),
+            other => {
+                Err(Status::bad_request(format!("unrecognized includeObject value: {}", meta::field::quote(other)))
+                    .into())
+            }
         }
     }
 }

@@ -65,15 +65,9 @@ pub(crate) fn refuse(user: &User, attributes: &Attributes<'_>) -> Status {
         return Status::unauthorized();
     }
     if attributes.resource.is_empty() {
-        let mut status = Status::forbidden(
-            GroupResource { group: "", resource: "" },
-            "",
-            "",
-        );
-        status.message = format!(
-            "forbidden: User {:?} cannot {} path {:?}",
-            user.name, attributes.verb, attributes.path
-        );
+        let mut status = Status::forbidden(GroupResource { group: "", resource: "" }, "", "");
+        status.message =
+            format!("forbidden: User {:?} cannot {} path {:?}", user.name, attributes.verb, attributes.path);
         return status;
     }
     let resource = match attributes.subresource {
@@ -84,10 +78,7 @@ pub(crate) fn refuse(user: &User, attributes: &Attributes<'_>) -> Status {
         "" => "at the cluster scope".to_owned(),
         namespace => format!("in the namespace {namespace:?}"),
     };
-    let what = GroupResource {
-        group: attributes.group,
-        resource: attributes.resource,
-    };
+    let what = GroupResource { group: attributes.group, resource: attributes.resource };
     let detail = format!(
         "User {:?} cannot {} resource {resource:?} in API group {:?} {place}",
         user.name, attributes.verb, attributes.group
@@ -100,10 +91,7 @@ mod tests {
     use super::*;
 
     fn user(groups: &[&str]) -> User {
-        User {
-            name: "x".into(),
-            groups: groups.iter().map(|g| (*g).into()).collect(),
-        }
+        User { name: "x".into(), groups: groups.iter().map(|g| (*g).into()).collect() }
     }
 
     #[test]
@@ -137,9 +125,18 @@ mod tests {
         let nodes = Attributes { verb: "delete", name: "n", resource: "nodes", ..Attributes::default() };
         let path = Attributes { verb: "get", path: "/apis", ..Attributes::default() };
         for (attributes, expect) in [
-            (jobs, r#"jobs.batch is forbidden: User "x" cannot list resource "jobs" in API group "batch" in the namespace "default""#),
-            (named, r#"pods "a" is forbidden: User "x" cannot get resource "pods/log" in API group "" in the namespace "default""#),
-            (nodes, r#"nodes "n" is forbidden: User "x" cannot delete resource "nodes" in API group "" at the cluster scope"#),
+            (
+                jobs,
+                r#"jobs.batch is forbidden: User "x" cannot list resource "jobs" in API group "batch" in the namespace "default""#,
+            ),
+            (
+                named,
+                r#"pods "a" is forbidden: User "x" cannot get resource "pods/log" in API group "" in the namespace "default""#,
+            ),
+            (
+                nodes,
+                r#"nodes "n" is forbidden: User "x" cannot delete resource "nodes" in API group "" at the cluster scope"#,
+            ),
             (path, r#"forbidden: User "x" cannot get path "/apis""#),
         ] {
             let status = refuse(&user(&["dev"]), &attributes);

@@ -28,10 +28,7 @@ impl User {
 
     /// Whoever shows no certificate.
     pub fn anonymous() -> Self {
-        Self {
-            name: "system:anonymous".into(),
-            groups: vec!["system:unauthenticated".into()],
-        }
+        Self { name: "system:anonymous".into(), groups: vec!["system:unauthenticated".into()] }
     }
 
     /// The user a verified client certificate (DER) names: CN is the name, every O a group. `None` without a CN.
@@ -48,10 +45,7 @@ impl User {
             .chain(["system:authenticated"])
             .map(String::from)
             .collect();
-        Some(Self {
-            name: name.into(),
-            groups,
-        })
+        Some(Self { name: name.into(), groups })
     }
 
     pub(crate) fn is_anonymous(&self) -> bool {

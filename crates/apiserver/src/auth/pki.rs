@@ -5,8 +5,8 @@
 use base64::Engine as _;
 use jiff::Timestamp;
 use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
-    Issuer, KeyPair, KeyUsagePurpose, SerialNumber,
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose, SerialNumber,
 };
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -24,13 +24,8 @@ const LEAF_DAYS: i64 = 3 * 365;
 const RENEW_DAYS: i64 = 365;
 
 /// Names every server answers to, beside those it is told.
-const OWN_NAMES: [&str; 5] = [
-    "localhost",
-    "kubernetes",
-    "kubernetes.default",
-    "kubernetes.default.svc",
-    "kubernetes.default.svc.cluster.local",
-];
+const OWN_NAMES: [&str; 5] =
+    ["localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local"];
 
 /// The server's certificate and the CA that client certificates must come from.
 #[derive(Clone)]
@@ -60,32 +55,17 @@ struct Wanted<'a> {
 
 impl Pki {
     /// Reads the directory's certificates, making what is missing, outdated or for other addresses.
-    pub fn load_or_create(
-        dir: &Path,
-        addresses: &[IpAddr],
-        names: &[String],
-        now: Timestamp,
-    ) -> io::Result<Self> {
+    pub fn load_or_create(dir: &Path, addresses: &[IpAddr], names: &[String], now: Timestamp) -> io::Result<Self> {
         let dir = dir.join("pki");
-        std::fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&dir)?;
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&dir)?;
         let ca = load_or_create_ca(&dir, now)?;
-        let loopback = [
-            IpAddr::V4(Ipv4Addr::LOCALHOST),
-            IpAddr::V6(Ipv6Addr::LOCALHOST),
-        ];
+        let loopback = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
         let addresses = addresses.iter().chain(&loopback);
         let server_names = OWN_NAMES
             .iter()
             .map(|name| (*name).to_owned())
             .chain(names.iter().cloned())
-            .chain(
-                addresses
-                    .filter(|address| !address.is_unspecified())
-                    .map(IpAddr::to_string),
-            )
+            .chain(addresses.filter(|address| !address.is_unspecified()).map(IpAddr::to_string))
             .collect();
         let server = load_or_issue(
             &dir,
@@ -118,16 +98,11 @@ impl Pki {
     pub fn server_tls(&self) -> io::Result<ServerTls> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let mut roots = rustls::RootCertStore::empty();
-        roots
-            .add(certificate_der(&self.ca.certificate)?)
+        roots.add(certificate_der(&self.ca.certificate)?).map_err(broken)?;
+        let verifier = rustls::server::WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone())
+            .allow_unauthenticated()
+            .build()
             .map_err(broken)?;
-        let verifier = rustls::server::WebPkiClientVerifier::builder_with_provider(
-            Arc::new(roots),
-            provider.clone(),
-        )
-        .allow_unauthenticated()
-        .build()
-        .map_err(broken)?;
         let key = PrivateKeyDer::from_pem_slice(self.server.key.as_bytes()).map_err(broken)?;
         let mut config = rustls::ServerConfig::builder_with_provider(provider)
             .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
@@ -142,11 +117,8 @@ impl Pki {
     /// A kubeconfig (YAML) whose context, user and cluster are `kiln` and whose namespace is `default`.
     pub fn admin_kubeconfig(&self, server_url: &str) -> String {
         let encode = |pem: &str| base64::engine::general_purpose::STANDARD.encode(pem);
-        let (ca, certificate, key) = (
-            encode(&self.ca.certificate),
-            encode(&self.admin.certificate),
-            encode(&self.admin.key),
-        );
+        let (ca, certificate, key) =
+            (encode(&self.ca.certificate), encode(&self.admin.certificate), encode(&self.admin.key));
         // JSON strings are YAML strings: no address can break out of its quotes.
         let url = serde_json::Value::from(server_url);
         format!(
@@ -190,27 +162,15 @@ fn load_or_create_ca(dir: &Path, now: Timestamp) -> io::Result<Pair> {
     let key = KeyPair::generate().map_err(broken)?;
     let mut parameters = parameters("kiln-ca", None, &BTreeSet::new(), now, CA_DAYS)?;
     parameters.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
-    parameters.key_usages = vec![
-        KeyUsagePurpose::KeyCertSign,
-        KeyUsagePurpose::CrlSign,
-        KeyUsagePurpose::DigitalSignature,
-    ];
+    parameters.key_usages =
+        vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign, KeyUsagePurpose::DigitalSignature];
     let certificate = parameters.self_signed(&key).map_err(broken)?;
-    let pair = Pair {
-        certificate: certificate.pem(),
-        key: key.serialize_pem(),
-    };
+    let pair = Pair { certificate: certificate.pem(), key: key.serialize_pem() };
     write_pair(dir, "ca", &pair)?;
     Ok(pair)
 }
 
-fn load_or_issue(
-    dir: &Path,
-    stem: &str,
-    ca: &Pair,
-    wanted: &Wanted<'_>,
-    now: Timestamp,
-) -> io::Result<Pair> {
+fn load_or_issue(dir: &Path, stem: &str, ca: &Pair, wanted: &Wanted<'_>, now: Timestamp) -> io::Result<Pair> {
     if let Some(pair) = read_pair(dir, stem)?
         && still_good(&pair, ca, wanted, now)
     {
@@ -219,21 +179,12 @@ fn load_or_issue(
     let ca_key = KeyPair::from_pem(&ca.key).map_err(broken)?;
     let issuer = Issuer::from_ca_cert_pem(&ca.certificate, ca_key).map_err(broken)?;
     let key = KeyPair::generate().map_err(broken)?;
-    let mut parameters = parameters(
-        wanted.common_name,
-        wanted.organization,
-        &wanted.names,
-        now,
-        LEAF_DAYS,
-    )?;
+    let mut parameters = parameters(wanted.common_name, wanted.organization, &wanted.names, now, LEAF_DAYS)?;
     parameters.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     parameters.extended_key_usages = vec![wanted.usage.clone()];
     parameters.use_authority_key_identifier_extension = true;
     let certificate = parameters.signed_by(&key, &issuer).map_err(broken)?;
-    let pair = Pair {
-        certificate: certificate.pem(),
-        key: key.serialize_pem(),
-    };
+    let pair = Pair { certificate: certificate.pem(), key: key.serialize_pem() };
     write_pair(dir, stem, &pair)?;
     Ok(pair)
 }
@@ -268,16 +219,10 @@ fn parameters(
 
 /// Year, month and day, some days from `now`, in UTC.
 fn date(now: Timestamp, days: i64) -> io::Result<(i32, u8, u8)> {
-    let then = now
-        .checked_add(jiff::SignedDuration::from_secs(days * DAY_SECONDS))
-        .map_err(broken)?;
+    let then = now.checked_add(jiff::SignedDuration::from_secs(days * DAY_SECONDS)).map_err(broken)?;
     let date = then.to_zoned(jiff::tz::TimeZone::UTC).date();
     let part = |value: i8| u8::try_from(value).map_err(broken);
-    Ok((
-        i32::from(date.year()),
-        part(date.month())?,
-        part(date.day())?,
-    ))
+    Ok((i32::from(date.year()), part(date.month())?, part(date.day())?))
 }
 
 fn still_good(pair: &Pair, ca: &Pair, wanted: &Wanted<'_>, now: Timestamp) -> bool {
@@ -368,10 +313,7 @@ fn read(path: &Path) -> io::Result<Option<String>> {
     match std::fs::read_to_string(path) {
         Ok(text) => Ok(Some(text)),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(io::Error::new(
-            error.kind(),
-            format!("failed to read {}: {error}", path.display()),
-        )),
+        Err(error) => Err(io::Error::new(error.kind(), format!("failed to read {}: {error}", path.display()))),
     }
 }
 
@@ -383,10 +325,7 @@ fn write_pair(dir: &Path, stem: &str, pair: &Pair) -> io::Result<()> {
 }
 
 fn paths(dir: &Path, stem: &str) -> (PathBuf, PathBuf) {
-    (
-        dir.join(format!("{stem}.crt")),
-        dir.join(format!("{stem}.key")),
-    )
+    (dir.join(format!("{stem}.crt")), dir.join(format!("{stem}.key")))
 }
 
 /// Writes beside the file, syncs, then renames into place.
@@ -396,11 +335,7 @@ fn write_new(path: &Path, text: &str, mode: u32) -> io::Result<()> {
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    let mut file = std::fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(mode)
-        .open(&beside)?;
+    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(&beside)?;
     file.write_all(text.as_bytes())?;
     file.sync_all()?;
     std::fs::rename(&beside, path)

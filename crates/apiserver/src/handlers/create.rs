@@ -23,14 +23,13 @@ pub(crate) async fn create(call: &mut Call<'_>, body: Body) -> Result<Answer, Fa
     let strictness = call.query.strictness("CreateOptions")?;
     let mut decoded = decode::object(call, body, strictness).await?;
     place(call, &mut decoded)?;
-    let is_generated = meta::object::name(&decoded).is_empty()
-        && !meta::object::text(&decoded, "generateName").is_empty();
+    let is_generated =
+        meta::object::name(&decoded).is_empty() && !meta::object::text(&decoded, "generateName").is_empty();
     let (mut n_names, mut n_namespaces) = (1, 1);
     loop {
         let name = meta::object::name(&decoded);
         let namespace = &call.path.namespace;
-        let condition =
-            admission::namespace_takes(&call.server.store, call.kind, namespace, name)?;
+        let condition = admission::namespace_takes(&call.server.store, call.kind, namespace, name)?;
         let mut object = decoded.clone();
         complete(call, &mut object)?;
         let name = meta::object::name(&object).to_owned();
@@ -50,10 +49,7 @@ pub(crate) async fn create(call: &mut Call<'_>, body: Body) -> Result<Answer, Fa
         let value = storage::stored_form(call.kind, &object);
         let txn = Txn {
             conditions: [(key.clone(), 0)].into_iter().chain(condition).collect(),
-            ops: vec![Op::Put {
-                key: key.clone(),
-                value,
-            }],
+            ops: vec![Op::Put { key: key.clone(), value }],
         };
         match call.server.store.commit(txn).await {
             Ok(committed) => {
@@ -112,10 +108,7 @@ fn place(call: &Call<'_>, object: &mut Value) -> Result<(), Failure> {
 fn complete(call: &Call<'_>, object: &mut Value) -> Result<(), Failure> {
     let names = call.kind.names();
     if !meta::object::text(object, "resourceVersion").is_empty() {
-        return Err(Status::bad_request(
-            "resourceVersion should not be set on objects to be created",
-        )
-        .into());
+        return Err(Status::bad_request("resourceVersion should not be set on objects to be created").into());
     }
     fill_metadata(call, object);
     call.kind.prepare_create(object);
@@ -123,10 +116,7 @@ fn complete(call: &Call<'_>, object: &mut Value) -> Result<(), Failure> {
     let mut errors = call.kind.validate(object);
     let name = meta::object::name(object);
     if name.is_empty() && errors.is_empty() {
-        errors.push(FieldError::required(
-            "metadata.name",
-            "name or generateName is required",
-        ));
+        errors.push(FieldError::required("metadata.name", "name or generateName is required"));
     }
     // A key must hold one name, whatever a kind thinks of it.
     if name.contains(['/', '%']) && errors.is_empty() {
@@ -161,8 +151,15 @@ fn fill_metadata(call: &Call<'_>, object: &mut Value) {
     for (key, value) in std::mem::take(fields) {
         let is_servers = matches!(
             key.as_str(),
-            "name" | "uid" | "creationTimestamp" | "deletionTimestamp" | "deletionGracePeriodSeconds"
-                | "resourceVersion" | "selfLink" | "managedFields" | "generation"
+            "name"
+                | "uid"
+                | "creationTimestamp"
+                | "deletionTimestamp"
+                | "deletionGracePeriodSeconds"
+                | "resourceVersion"
+                | "selfLink"
+                | "managedFields"
+                | "generation"
         );
         if !is_servers {
             metadata.entry(key).or_insert(value);

@@ -12,11 +12,7 @@ use meta::status::Status;
 use serde_json::Value;
 
 /// Reads, decodes and defaults the body. Strict complaints are the error; under Warn they become warnings.
-pub(super) async fn object(
-    call: &mut Call<'_>,
-    body: Body,
-    strictness: Strictness,
-) -> Result<Value, Failure> {
+pub(super) async fn object(call: &mut Call<'_>, body: Body, strictness: Strictness) -> Result<Value, Failure> {
     let bytes = body::read(body).await?;
     let content_type = negotiate::content_type(&call.headers);
     let names = call.kind.names();
@@ -112,9 +108,7 @@ fn check_kind(call: &Call<'_>, header: &Header) -> Result<(), Failure> {
         (other.group, other.version, other.kind) == (group, version, kind)
     });
     let message = if known && api_version != expected || kind.is_empty() {
-        format!(
-            "the API version in the data ({api_version}) does not match the expected API version ({expected})"
-        )
+        format!("the API version in the data ({api_version}) does not match the expected API version ({expected})")
     } else if known {
         format!(
             "{kind} in version {version:?} cannot be handled as a {}: converting ({version}.{kind}) to ({}.{}): unknown conversion",

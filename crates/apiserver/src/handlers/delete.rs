@@ -88,17 +88,13 @@ pub(crate) async fn delete_collection(call: &mut Call<'_>, body: Body) -> Result
         "metadata": {"resourceVersion": revision.to_string()},
         "items": items,
     });
-    let form = negotiate::Form {
-        shape: negotiate::Shape::Object,
-        ..call.form
-    };
+    let form = negotiate::Form { shape: negotiate::Shape::Object, ..call.form };
     crate::respond::value(form, StatusCode::OK, &list, call.pretty)
 }
 
 fn warn(call: &mut Call<'_>, options: &Options) {
     if options.propagation.is_none() {
-        call.warnings
-            .extend(call.kind.deletion_warning().map(String::from));
+        call.warnings.extend(call.kind.deletion_warning().map(String::from));
     }
 }
 
@@ -157,9 +153,7 @@ fn mark(call: &Call<'_>, object: &mut Value, options: &Options) {
             .unwrap_or(now),
         false => now,
     };
-    let deadline = marked_at
-        .checked_add(SignedDuration::from_secs(grace_seconds))
-        .unwrap_or(now);
+    let deadline = marked_at.checked_add(SignedDuration::from_secs(grace_seconds)).unwrap_or(now);
     let generation = meta::object::generation(object);
     let fields = meta::object::metadata(object);
     fields.insert("deletionTimestamp".into(), crate::server::time_text(deadline).into());
@@ -208,8 +202,7 @@ fn check_preconditions(call: &Call<'_>, object: &Value, options: &Options) -> Re
     if let Some(wanted) = &options.uid {
         let current = meta::object::uid(object);
         if wanted != current {
-            let detail =
-                format!("Precondition failed: UID in precondition: {wanted}, UID in object meta: {current}");
+            let detail = format!("Precondition failed: UID in precondition: {wanted}, UID in object meta: {current}");
             return Err(Status::conflict(call.what(), name, &detail).into());
         }
     }
@@ -228,11 +221,7 @@ fn check_preconditions(call: &Call<'_>, object: &Value, options: &Options) -> Re
 /// From the body if there is one, else from the query.
 async fn options(call: &mut Call<'_>, body: Body) -> Result<Options, Failure> {
     let bytes = body::read(body).await?;
-    let given = if bytes.is_empty() {
-        from_query(call)?
-    } else {
-        from_body(call, bytes)?
-    };
+    let given = if bytes.is_empty() { from_query(call)? } else { from_body(call, bytes)? };
     let mut options = Options {
         dry_run: call.query.dry_run("DeleteOptions")?,
         grace_seconds: given["gracePeriodSeconds"].as_i64(),
@@ -267,11 +256,9 @@ fn propagation(given: &Value) -> Result<Option<Propagation>, Failure> {
             policy,
             "orphanDependents and deletionPropagation cannot be both set",
         ),
-        (Some(other), None) => FieldError::not_supported(
-            "propagationPolicy",
-            other,
-            &["Foreground", "Background", "Orphan", "nil"],
-        ),
+        (Some(other), None) => {
+            FieldError::not_supported("propagationPolicy", other, &["Foreground", "Background", "Orphan", "nil"])
+        }
     };
     Err(invalid_options("DeleteOptions", &[error]))
 }

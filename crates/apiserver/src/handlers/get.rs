@@ -16,10 +16,7 @@ pub(crate) async fn get(call: &Call<'_>) -> Result<Answer, Failure> {
         }
     }
     if !call.query.text("resourceVersionMatch").is_empty() {
-        let error = FieldError::forbidden(
-            "resourceVersionMatch",
-            "resourceVersionMatch is forbidden for get",
-        );
+        let error = FieldError::forbidden("resourceVersionMatch", "resourceVersionMatch is forbidden for get");
         return Err(invalid_options("GetOptions", &[error]));
     }
     call.answer_record(StatusCode::OK, &*call.record()?)

@@ -41,10 +41,7 @@ fn answer(call: &Call<'_>, page: Page) -> Result<Answer, Failure> {
         return Ok(plain(call, page));
     }
     let now = call.server.clock.now();
-    let objects = page
-        .items
-        .iter()
-        .map(|(_, record)| storage::object(call.kind, record));
+    let objects = page.items.iter().map(|(_, record)| storage::object(call.kind, record));
     let value = match call.form.shape {
         Shape::Table => {
             let include = crate::table::Include::of(&call.query)?;
@@ -122,10 +119,7 @@ pub(crate) fn matching(call: &Call<'_>) -> Result<(Vec<Arc<Record>>, u64), Failu
     let filter = Filter::of(call)?;
     let all = call.server.store.range(&filter.prefix(call), None, 0);
     let (items, _) = take(call, &filter, all.records.iter(), usize::MAX)?;
-    Ok((
-        items.into_iter().map(|(_, record)| record).collect(),
-        all.revision,
-    ))
+    Ok((items.into_iter().map(|(_, record)| record).collect(), all.revision))
 }
 
 async fn page(call: &Call<'_>, filter: &Filter) -> Result<Page, Failure> {
@@ -144,9 +138,8 @@ async fn page(call: &Call<'_>, filter: &Filter) -> Result<Page, Failure> {
             (Arc::new(range.records), range.revision, 0)
         }
         token => {
-            let token = Token::decode(token, &prefix).ok_or_else(|| {
-                Status::bad_request(format!("invalid continue token: {}", meta::field::quote(token)))
-            })?;
+            let token = Token::decode(token, &prefix)
+                .ok_or_else(|| Status::bad_request(format!("invalid continue token: {}", meta::field::quote(token))))?;
             let (records, revision) = match token.revision {
                 0 => {
                     let range = server.store.range(&prefix, Some(&token.after), 0);
@@ -213,10 +206,7 @@ fn is_more(call: &Call<'_>, filter: &Filter, rest: &[Arc<Record>]) -> Result<boo
 
 /// 410 with a token that goes on from the same place in whatever is current.
 fn token_expired(token: Token) -> Failure {
-    let fresh = Token {
-        revision: 0,
-        ..token
-    };
+    let fresh = Token { revision: 0, ..token };
     let mut status = Status::expired(
         "The provided continue parameter is too old to display a consistent list result. You can start a new list \
          without the continue parameter, or use the continue token in this response to retrieve the remainder of the \
@@ -235,36 +225,26 @@ fn check_options(call: &Call<'_>) -> Result<(), Failure> {
     let forbidden = |detail: &str| FieldError::forbidden("resourceVersionMatch", detail);
     match matching {
         "" => {}
-        _ if !query.text("continue").is_empty() => errors.push(forbidden(
-            "resourceVersionMatch is forbidden when continue is provided",
-        )),
-        _ if revision.is_empty() => errors.push(forbidden(
-            "resourceVersionMatch is forbidden unless resourceVersion is provided",
-        )),
-        "Exact" if revision == "0" => errors.push(forbidden(
-            "resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\"",
-        )),
+        _ if !query.text("continue").is_empty() => {
+            errors.push(forbidden("resourceVersionMatch is forbidden when continue is provided"))
+        }
+        _ if revision.is_empty() => {
+            errors.push(forbidden("resourceVersionMatch is forbidden unless resourceVersion is provided"))
+        }
+        "Exact" if revision == "0" => {
+            errors.push(forbidden("resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\""))
+        }
         "Exact" | "NotOlderThan" => {}
-        other => errors.push(FieldError::not_supported(
-            "resourceVersionMatch",
-            other,
-            &["Exact", "NotOlderThan", ""],
-        )),
+        other => errors.push(FieldError::not_supported("resourceVersionMatch", other, &["Exact", "NotOlderThan", ""])),
     }
     if query.get("sendInitialEvents").is_some() {
-        errors.push(FieldError::forbidden(
-            "sendInitialEvents",
-            "sendInitialEvents is forbidden for list",
-        ));
+        errors.push(FieldError::forbidden("sendInitialEvents", "sendInitialEvents is forbidden for list"));
     }
     if !errors.is_empty() {
         return Err(invalid_options("ListOptions", &errors));
     }
     if !query.text("continue").is_empty() && !matches!(revision, "" | "0") {
-        return Err(Status::bad_request(
-            "specifying resource version is not allowed when using continue",
-        )
-        .into());
+        return Err(Status::bad_request("specifying resource version is not allowed when using continue").into());
     }
     Ok(())
 }

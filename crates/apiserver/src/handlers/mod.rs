@@ -53,10 +53,7 @@ impl Call<'_> {
 
     /// The object the path names.
     pub(crate) fn record(&self) -> Result<Arc<Record>, Failure> {
-        self.server
-            .store
-            .get(&self.key())
-            .ok_or_else(|| self.not_found())
+        self.server.store.get(&self.key()).ok_or_else(|| self.not_found())
     }
 
     /// A stored object as an answer, in the form asked for.
@@ -79,8 +76,7 @@ impl Call<'_> {
             Shape::Table => {
                 let include = crate::table::Include::of(&self.query)?;
                 let revision = object["metadata"]["resourceVersion"].clone();
-                let row =
-                    crate::table::row(self.kind, object, include, self.form, self.server.clock.now());
+                let row = crate::table::row(self.kind, object, include, self.form, self.server.clock.now());
                 crate::table::table(
                     self.form,
                     serde_json::json!({"resourceVersion": revision}),
@@ -96,10 +92,7 @@ impl Call<'_> {
     fn encoding_form(&self) -> Form {
         match (self.form.shape, self.form.encoding) {
             (Shape::Object, _) | (_, Encoding::Json | Encoding::Yaml) => self.form,
-            _ => Form {
-                encoding: Encoding::Json,
-                ..self.form
-            },
+            _ => Form { encoding: Encoding::Json, ..self.form },
         }
     }
 

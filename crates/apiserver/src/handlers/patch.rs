@@ -38,12 +38,7 @@ pub(crate) async fn patch(call: &mut Call<'_>, body: Body, part: Part) -> Result
     if format != Format::Json && !patch.is_object() {
         return Err(Status::bad_request("error decoding patch: the patch must be a JSON object").into());
     }
-    let patch = Patch {
-        format,
-        value: patch,
-        text: bytes,
-        strictness,
-    };
+    let patch = Patch { format, value: patch, text: bytes, strictness };
     let n_warnings = call.warnings.len();
     for _ in 1..ATTEMPTS {
         call.warnings.truncate(n_warnings);
@@ -52,9 +47,7 @@ pub(crate) async fn patch(call: &mut Call<'_>, body: Body, part: Part) -> Result
             other => return other.map_err(|lost| lost.into_failure(call)),
         }
     }
-    attempt(call, &patch, part, dry_run)
-        .await
-        .map_err(|lost| lost.into_failure(call))
+    attempt(call, &patch, part, dry_run).await.map_err(|lost| lost.into_failure(call))
 }
 
 async fn attempt(call: &mut Call<'_>, patch: &Patch, part: Part, dry_run: bool) -> Result<Answer, Lost> {
@@ -62,11 +55,7 @@ async fn attempt(call: &mut Call<'_>, patch: &Patch, part: Part, dry_run: bool) 
     let old = storage::object(call.kind, &record)?;
     let new = patch.apply(call, &old)?;
     check_name(call, &new)?;
-    let change = Change {
-        call,
-        part,
-        dry_run,
-    };
+    let change = Change { call, part, dry_run };
     let written = change.apply(&record, &old, new).await?;
     Ok(written.answer(call, StatusCode::OK)?)
 }
@@ -156,10 +145,7 @@ fn go_print(value: &Value) -> String {
         Value::Object(fields) => {
             let mut fields: Vec<(&String, &Value)> = fields.iter().collect();
             fields.sort_by_key(|(key, _)| key.as_str());
-            let fields: Vec<String> = fields
-                .iter()
-                .map(|(key, value)| format!("{key}:{}", go_print(value)))
-                .collect();
+            let fields: Vec<String> = fields.iter().map(|(key, value)| format!("{key}:{}", go_print(value))).collect();
             format!("map[{}]", fields.join(" "))
         }
         other => other.to_string(),

@@ -18,10 +18,8 @@ pub(crate) struct Filter {
 impl Filter {
     /// From the query; 400 with the API server's texts when it is malformed or names an unknown field.
     pub(crate) fn of(call: &Call<'_>) -> Result<Self, Failure> {
-        let labels =
-            LabelSelector::parse(call.query.text("labelSelector")).map_err(Status::bad_request)?;
-        let fields =
-            FieldSelector::parse(call.query.text("fieldSelector")).map_err(Status::bad_request)?;
+        let labels = LabelSelector::parse(call.query.text("labelSelector")).map_err(Status::bad_request)?;
+        let fields = FieldSelector::parse(call.query.text("fieldSelector")).map_err(Status::bad_request)?;
         let known = call.kind.selectable_fields(&Value::Null);
         for (field, _, _) in &fields.terms {
             let is_known = matches!(field.as_str(), "metadata.name" | "metadata.namespace")

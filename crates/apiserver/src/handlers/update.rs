@@ -26,11 +26,7 @@ pub(crate) async fn update(call: &mut Call<'_>, body: Body, part: Part) -> Resul
     for attempt in 1.. {
         let record = call.record()?;
         let old = storage::object(call.kind, &record)?;
-        let change = Change {
-            call,
-            part,
-            dry_run,
-        };
+        let change = Change { call, part, dry_run };
         match change.apply(&record, &old, object.clone()).await {
             Err(Lost::Race) if !is_conditional && attempt < ATTEMPTS => {}
             Err(lost) => return Err(lost.into_failure(call)),
@@ -45,15 +41,9 @@ pub(super) fn check_name(call: &Call<'_>, object: &Value) -> Result<(), Failure>
     let (name, namespace) = (meta::object::name(object), meta::object::namespace(object));
     let path = &call.path;
     let message = if name.is_empty() {
-        format!(
-            "the name of the object ({} based on URL) was undeterminable: name must be provided",
-            path.name
-        )
+        format!("the name of the object ({} based on URL) was undeterminable: name must be provided", path.name)
     } else if name != path.name {
-        format!(
-            "the name of the object ({name}) does not match the name on the URL ({})",
-            path.name
-        )
+        format!("the name of the object ({name}) does not match the name on the URL ({})", path.name)
     } else if !namespace.is_empty() && !path.namespace.is_empty() && namespace != path.namespace {
         format!(
             "the namespace of the object ({namespace}) does not match the namespace on the request ({})",
@@ -154,10 +144,7 @@ pub(crate) async fn put(call: &Call<'_>, record: &Arc<Record>, object: &Value) -
         return Ok(record.clone());
     }
     let key = record.key.to_string();
-    let txn = Txn {
-        conditions: vec![(key.clone(), record.revision)],
-        ops: vec![Op::Put { key, value }],
-    };
+    let txn = Txn { conditions: vec![(key.clone(), record.revision)], ops: vec![Op::Put { key, value }] };
     match call.server.store.commit(txn).await {
         Ok(committed) => {
             let record = committed.records.into_iter().next().flatten();
@@ -173,10 +160,7 @@ pub(crate) async fn put(call: &Call<'_>, record: &Arc<Record>, object: &Value) -
 /// Removes the object if it still is what was read; answers the deletion's revision.
 pub(crate) async fn remove(call: &Call<'_>, record: &Arc<Record>) -> Result<u64, Lost> {
     let key = record.key.to_string();
-    let txn = Txn {
-        conditions: vec![(key.clone(), record.revision)],
-        ops: vec![Op::Delete { key }],
-    };
+    let txn = Txn { conditions: vec![(key.clone(), record.revision)], ops: vec![Op::Delete { key }] };
     match call.server.store.commit(txn).await {
         Ok(committed) => Ok(committed.revision),
         Err(CommitError::Conflict { .. }) => Err(Lost::Race),

@@ -230,9 +230,7 @@ impl Stream {
                     _ => Ok(()),
                 }
             }
-            Event::Delete { previous, revision } => {
-                self.write_if_matching(out, "DELETED", previous, *revision)
-            }
+            Event::Delete { previous, revision } => self.write_if_matching(out, "DELETED", previous, *revision),
         }
     }
 
@@ -308,10 +306,7 @@ impl Stream {
 }
 
 fn too_old(compacted: &Compacted) -> Status {
-    Status::expired(format!(
-        "too old resource version: {} ({})",
-        compacted.wanted, compacted.oldest
-    ))
+    Status::expired(format!("too old resource version: {} ({})", compacted.wanted, compacted.oldest))
 }
 
 fn write_frame(out: &mut Vec<u8>, encoding: Encoding, event: &str, object: &Value) -> Result<(), Status> {

@@ -19,8 +19,7 @@ pub(crate) async fn bind(call: &mut Call<'_>, body: Body) -> Result<Answer, Fail
         body::BodyError::UnknownFormat => body::unknown_format(body::OBJECT_TYPES),
         body::BodyError::Malformed(error) => Status::bad_request(error).into(),
     })?;
-    let binding: Value =
-        serde_json::from_slice(&text).map_err(|error| Status::bad_request(error.to_string()))?;
+    let binding: Value = serde_json::from_slice(&text).map_err(|error| Status::bad_request(error.to_string()))?;
     let node = node(&binding)?;
     let uid = meta::object::uid(&binding);
     for _ in 0..ATTEMPTS {
@@ -68,17 +67,12 @@ async fn attempt(call: &Call<'_>, node: &str, uid: &str, dry_run: bool) -> Resul
 }
 
 fn check(call: &Call<'_>, object: &Value, uid: &str) -> Result<(), Failure> {
-    const WHAT: GroupResource<'_> = GroupResource {
-        group: "",
-        resource: "pods/binding",
-    };
+    const WHAT: GroupResource<'_> = GroupResource { group: "", resource: "pods/binding" };
     let name = &call.path.name;
     let conflict = |detail: String| Err(Status::conflict(WHAT, name, &detail).into());
     let current = meta::object::uid(object);
     if !uid.is_empty() && uid != current {
-        return conflict(format!(
-            "Precondition failed: UID in precondition: {uid}, UID in object meta: {current}"
-        ));
+        return conflict(format!("Precondition failed: UID in precondition: {uid}, UID in object meta: {current}"));
     }
     if meta::object::is_being_deleted(object) {
         return conflict(format!("pod {name} is being deleted, cannot be assigned to a host"));

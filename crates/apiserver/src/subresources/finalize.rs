@@ -22,12 +22,8 @@ pub(crate) async fn finalize(call: &mut Call<'_>, body: Body) -> Result<Answer, 
         body::BodyError::UnknownFormat => body::unknown_format(body::OBJECT_TYPES),
         body::BodyError::Malformed(error) => Status::bad_request(error).into(),
     })?;
-    let given: Value =
-        serde_json::from_slice(&text).map_err(|error| Status::bad_request(error.to_string()))?;
-    let finalizers: Vec<Value> = given["spec"]["finalizers"]
-        .as_array()
-        .cloned()
-        .unwrap_or_default();
+    let given: Value = serde_json::from_slice(&text).map_err(|error| Status::bad_request(error.to_string()))?;
+    let finalizers: Vec<Value> = given["spec"]["finalizers"].as_array().cloned().unwrap_or_default();
     if !finalizers.iter().all(Value::is_string) {
         return Err(Status::bad_request("spec.finalizers must be a list of strings").into());
     }
@@ -42,12 +38,7 @@ pub(crate) async fn finalize(call: &mut Call<'_>, body: Body) -> Result<Answer, 
     Err(Lost::Race.into_failure(call))
 }
 
-async fn attempt(
-    call: &mut Call<'_>,
-    finalizers: &[Value],
-    revision: &str,
-    dry_run: bool,
-) -> Result<Written, Lost> {
+async fn attempt(call: &mut Call<'_>, finalizers: &[Value], revision: &str, dry_run: bool) -> Result<Written, Lost> {
     let record = call.record()?;
     let old = storage::object(call.kind, &record)?;
     if !revision.is_empty() && revision != meta::object::text(&old, "resourceVersion") {
@@ -56,10 +47,6 @@ async fn attempt(
     let mut new = old.clone();
     let spec = meta::object::map(&mut new, "spec");
     spec.insert("finalizers".into(), finalizers.to_vec().into());
-    let change = Change {
-        call,
-        part: Part::Spec,
-        dry_run,
-    };
+    let change = Change { call, part: Part::Spec, dry_run };
     change.write(&record, new).await
 }

@@ -37,10 +37,7 @@ fn request(call: &Call<'_>, pod: &Value) -> Result<LogRequest, Failure> {
     let since_seconds = at_least("sinceSeconds", 1, "must be greater than 0")?;
     let since_time = query.get("sinceTime").filter(|text| !text.is_empty());
     if since_time.is_some() && since_seconds.is_some() {
-        errors.push(FieldError::forbidden(
-            "",
-            "at most one of `sinceTime` or `sinceSeconds` may be specified",
-        ));
+        errors.push(FieldError::forbidden("", "at most one of `sinceTime` or `sinceSeconds` may be specified"));
     }
     let since_time = since_time.and_then(|text| match text.parse::<Timestamp>() {
         Ok(time) => Some(time),
@@ -78,9 +75,7 @@ fn container(pod: &Value, asked: &str) -> Result<String, Status> {
     let name = meta::object::name(pod);
     let (containers, init) = (named("containers"), named("initContainers"));
     if !asked.is_empty() {
-        let exists = [&containers, &init, &named("ephemeralContainers")]
-            .iter()
-            .any(|names| names.contains(&asked));
+        let exists = [&containers, &init, &named("ephemeralContainers")].iter().any(|names| names.contains(&asked));
         return match exists {
             true => Ok(asked.to_owned()),
             false => Err(Status::bad_request(format!("container {asked} is not valid for pod {name}"))),
@@ -90,10 +85,8 @@ fn container(pod: &Value, asked: &str) -> Result<String, Status> {
         [only] => Ok((*only).to_owned()),
         [] => Err(Status::bad_request(format!("a container name must be specified for pod {name}"))),
         several => {
-            let mut text = format!(
-                "a container name must be specified for pod {name}, choose one of: [{}]",
-                several.join(" ")
-            );
+            let mut text =
+                format!("a container name must be specified for pod {name}, choose one of: [{}]", several.join(" "));
             if !init.is_empty() {
                 text.push_str(&format!(" or one of the init containers: [{}]", init.join(" ")));
             }
@@ -119,7 +112,13 @@ mod tests {
             (&init, "i", Ok("i")),
             (&one, "x", Err("container x is not valid for pod p")),
             (&two, "", Err("a container name must be specified for pod p, choose one of: [a b]")),
-            (&init, "", Err("a container name must be specified for pod p, choose one of: [a b] or one of the init containers: [i]")),
+            (
+                &init,
+                "",
+                Err(
+                    "a container name must be specified for pod p, choose one of: [a b] or one of the init containers: [i]",
+                ),
+            ),
         ] {
             let got = container(pod, asked).map_err(|status| status.message);
             assert_eq!(got, expect.map(String::from).map_err(String::from));

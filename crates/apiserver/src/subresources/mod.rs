@@ -13,8 +13,6 @@ pub(crate) fn not_supported(resource: &str, subresource: &str) -> Failure {
         "exec" | "attach" => "; what a container prints can be read with kubectl logs",
         _ => "",
     };
-    Status::not_implemented(format!(
-        "{resource}/{subresource} is not supported by this version of kiln{way_out}"
-    ))
-    .into()
+    Status::not_implemented(format!("{resource}/{subresource} is not supported by this version of kiln{way_out}"))
+        .into()
 }
