@@ -1,5 +1,6 @@
 //! Really runs the pods that are bound to this node. Must not know about the store and the API server's insides:
 //! it sees a `kube::Client`, and only it touches the kernel.
+#![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod cgroups;
 pub mod images;
