@@ -4,6 +4,8 @@
 
 mod decode;
 mod duplicates;
+#[cfg(test)]
+mod patch_tests;
 mod scalar;
 mod suggest;
 mod syntax;
