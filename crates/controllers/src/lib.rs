@@ -1,5 +1,21 @@
 //! Thin shells that obey the decisions in `kinds`. Must not know about the store and the API server: they see only a
 //! `kube::Client`.
+//!
+//! ```text
+//!            ┌─▶ job        makes, counts and deletes pods
+//! world ─────┼─▶ scheduler  binds pods to the node
+//! (caches)   ├─▶ gc         deletes what lost its owner
+//!            └─▶ namespace  empties namespaces that go
+//! ```
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod engine;
+pub mod events;
+mod gc;
+mod job;
+mod namespace;
+mod scheduler;
+mod world;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -13,7 +29,20 @@ pub struct Context {
 }
 
 /// Runs every controller until `shutdown`.
-pub async fn run(context: Context, shutdown: impl Future<Output = ()> + Send) {
-    let _ = context;
-    shutdown.await
+pub fn run(context: Context, shutdown: impl Future<Output = ()> + Send) -> impl Future<Output = ()> + Send {
+    let world = world::World::default();
+    let (recorder, telling) = events::Recorder::new(context.client.clone(), context.clock.clone());
+    // Each asks the world to tell it of changes before the world begins to change.
+    let jobs = job::start(&context, &world, &recorder);
+    let scheduler = scheduler::start(&context, &world, &recorder);
+    let gc = gc::start(&context);
+    let namespaces = namespace::start(&context);
+    let client = context.client.clone();
+    let everything = async move { tokio::join!(world.run(client), jobs, scheduler, gc, namespaces, telling) };
+    async move {
+        tokio::select! {
+            _ = everything => {}
+            () = shutdown => {}
+        }
+    }
 }

@@ -3,6 +3,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+pub mod correlate;
 pub mod job;
 pub mod kind;
 pub mod schema;

@@ -5,6 +5,7 @@ pub mod claim;
 pub mod events;
 pub mod pods;
 pub mod sync;
+pub mod template;
 
 /// On a pod: its end has not been counted in its Job's status yet.
 pub const TRACKING_FINALIZER: &str = "batch.kubernetes.io/job-tracking";

@@ -1,0 +1,199 @@
+//! Runs Jobs: asks `kinds::job::sync` what each needs, and does that.
+
+mod work;
+
+use crate::Context;
+use crate::engine::Key;
+use crate::engine::apply::{Target, gone_is_fine};
+use crate::engine::expectations::Written;
+use crate::engine::queue::{Next, Outcome, Queue};
+use crate::events::{About, Recorder};
+use crate::world::{JobEntry, PodEntry, World, controlled_by, job_of_uid, live_in, loose_in};
+use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::Pod;
+use kinds::correlate::Subject;
+use kinds::job::backoff::Backoff;
+use kinds::job::claim::{claim, is_stray};
+use kinds::job::events::{JobEvent, Severity};
+use kinds::job::pods::PodFacts;
+use kinds::job::sync::{Decision, sync};
+use parking_lot::Mutex;
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What is looked at.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+enum Item {
+    Job(Key),
+    /// A pod whose tracking finalizer may have lost its purpose.
+    Stray(Key),
+}
+
+impl fmt::Display for Item {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Item::Job(key) => write!(f, "job {key}"),
+            Item::Stray(key) => write!(f, "pod {key}"),
+        }
+    }
+}
+
+struct Controller {
+    context: Context,
+    world: World,
+    recorder: Recorder,
+    /// What the last decision on each unfinished Job asked to remember, with the Job's uid.
+    memory: Mutex<HashMap<Key, (String, Backoff)>>,
+}
+
+/// Sets the controller up (to be done before the world runs) and returns what runs it.
+pub fn start(context: &Context, world: &World, recorder: &Recorder) -> impl Future<Output = ()> + use<> {
+    let queue = Queue::default();
+    follow_jobs(world, &queue);
+    follow_pods(world, &queue);
+    let controller = Arc::new(Controller {
+        context: context.clone(),
+        world: world.clone(),
+        recorder: recorder.clone(),
+        memory: Mutex::default(),
+    });
+    async move {
+        controller.world.is_filled().await;
+        queue
+            .work(|item, written| {
+                let controller = controller.clone();
+                async move {
+                    match item {
+                        Item::Job(key) => controller.reconcile(&key, &written).await,
+                        Item::Stray(key) => controller.free_stray(&key, &written).await,
+                    }
+                }
+            })
+            .await;
+    }
+}
+
+fn follow_jobs(world: &World, queue: &Queue<Item>) {
+    let (pods, queue) = (world.pods.clone(), queue.clone());
+    world.jobs.on_change(move |change| {
+        queue.add(Item::Job(change.key.clone()));
+        let ended = match (&change.old, &change.new) {
+            (Some(old), None) => old,
+            (_, Some(new)) if new.live().is_none() => new,
+            _ => return,
+        };
+        for (pod, entry) in pods.group(&controlled_by(ended.uid())) {
+            if entry.facts.tracked {
+                queue.add(Item::Stray(pod));
+            }
+        }
+    });
+}
+
+fn follow_pods(world: &World, queue: &Queue<Item>) {
+    let (jobs, queue) = (world.jobs.clone(), queue.clone());
+    world.pods.on_change(move |change| {
+        for pod in [&change.old, &change.new].into_iter().flatten() {
+            // One that nobody controls may be adopted by any Job of its namespace.
+            let concerned = match &pod.facts.controller_uid {
+                Some(uid) => jobs.group(&job_of_uid(uid)),
+                None => jobs.group(&live_in(&change.key.namespace)),
+            };
+            let mut is_awaited = false;
+            for (key, job) in concerned {
+                if job.live().is_some() {
+                    is_awaited = true;
+                    queue.add(Item::Job(key));
+                }
+            }
+            if pod.facts.tracked && !is_awaited {
+                queue.add(Item::Stray(change.key.clone()));
+            }
+        }
+    });
+}
+
+impl Controller {
+    async fn reconcile(&self, key: &Key, written: &Written) -> Outcome {
+        let entry = self.world.jobs.get(key);
+        let Some(job) = entry.as_deref().and_then(JobEntry::live) else {
+            self.memory.lock().remove(key);
+            return Ok(Next::WhenAdded);
+        };
+        let uid = job.metadata.uid.as_deref().unwrap_or_default();
+        let owned = facts(&self.world.pods.group(&controlled_by(uid)));
+        let loose = facts(&self.world.pods.group(&loose_in(&key.namespace)));
+        let own: Vec<&PodFacts> = owned.iter().map(|pod| &pod.facts).collect();
+        let mut candidates = own.clone();
+        candidates.extend(loose.iter().map(|pod| &pod.facts));
+        let claims = claim(job, &candidates);
+        if !claims.is_empty() {
+            return self.apply_claims(key, job, claims, written).await;
+        }
+        let now = self.context.clock.now();
+        let memory = self.memory.lock().get(key).filter(|(of, _)| of == uid).map(|(_, backoff)| *backoff);
+        let plan = match sync(job, &own, memory, now) {
+            Decision::LeaveAlone => return Ok(Next::WhenAdded),
+            Decision::Refuse(event) => {
+                self.tell(job, event);
+                return Ok(Next::WhenAdded);
+            }
+            Decision::Act(plan) => plan,
+        };
+        let (done, trouble) = self.work_on_pods(key, job, plan.work, written).await;
+        let settlement = plan.then.settle(done);
+        if let Some(status) = settlement.status
+            && !self.write_status(key, job, &status, written).await?
+        {
+            // Somebody else wrote the Job meanwhile; its event brings the key back.
+            return Ok(Next::After(Duration::from_secs(1)));
+        }
+        self.memory.lock().insert(key.clone(), (uid.into(), settlement.backoff));
+        settlement.events.into_iter().for_each(|event| self.tell(job, event));
+        self.untrack(key, &settlement.untrack, written).await?;
+        if let Some(trouble) = trouble {
+            return Err(trouble.into());
+        }
+        Ok(match settlement.wake_at {
+            Some(at) => Next::After(at.duration_since(now).try_into().unwrap_or(Duration::ZERO)),
+            None => Next::WhenAdded,
+        })
+    }
+
+    /// Takes the finalizer off a pod that no Job will count.
+    async fn free_stray(&self, key: &Key, written: &Written) -> Outcome {
+        let Some(pod) = self.world.pods.get(key) else { return Ok(Next::WhenAdded) };
+        let controller = pod.facts.controller_uid.as_deref().map(|uid| self.world.jobs.group(&job_of_uid(uid)));
+        let controller = controller.and_then(|jobs| jobs.into_iter().next());
+        let live: Option<&Job> = controller.as_ref().and_then(|(_, job)| job.live()).map(|job| &**job);
+        if !is_stray(&pod.facts, live) {
+            return Ok(Next::WhenAdded);
+        }
+        let pods = Target::of::<Pod>(&self.context.client, &key.namespace).seen_by(self.world.pods.seen(), written);
+        gone_is_fine(pods.merge(&key.name, &work::without_finalizer(&pod.facts.uid)).await)?;
+        Ok(Next::WhenAdded)
+    }
+
+    fn tell(&self, job: &Job, event: JobEvent) {
+        let text = |text: &Option<String>| text.clone().unwrap_or_default();
+        let about = About::new("job-controller", "").subject(Subject {
+            api_version: "batch/v1".into(),
+            kind: "Job".into(),
+            namespace: text(&job.metadata.namespace),
+            name: text(&job.metadata.name),
+            uid: text(&job.metadata.uid),
+            resource_version: text(&job.metadata.resource_version),
+            field_path: String::new(),
+        });
+        self.recorder.tell(match event.severity {
+            Severity::Normal => about.normal(&event.reason, event.message),
+            Severity::Warning => about.warning(&event.reason, event.message),
+        });
+    }
+}
+
+fn facts(group: &[(Key, Arc<PodEntry>)]) -> Vec<Arc<PodEntry>> {
+    group.iter().map(|(_, pod)| pod.clone()).collect()
+}

@@ -1,0 +1,196 @@
+//! The writes of the Job controller: pods made, deleted, adopted, released; finalizers; status.
+
+use super::Controller;
+use crate::engine::Key;
+use crate::engine::apply::{Target, gone_is_fine, has_cause, is_conflict, side_by_side, text};
+use crate::engine::expectations::Written;
+use crate::engine::queue::{BoxError, Next, Outcome};
+use futures::future::join_all;
+use k8s_openapi::api::batch::v1::{Job, JobStatus};
+use k8s_openapi::api::core::v1::Pod;
+use kinds::job::TRACKING_FINALIZER;
+use kinds::job::claim::Claims;
+use kinds::job::events;
+use kinds::job::sync::{Done, PodRef, PodWork, slow_start};
+use kinds::job::template::{controller_reference, new_pod};
+use kube::api::PropagationPolicy;
+use kube::{Api, Error};
+use serde_json::{Value, json};
+
+/// A patch that takes the tracking finalizer off exactly this pod.
+pub fn without_finalizer(uid: &str) -> Value {
+    json!({"metadata": {"uid": uid, "$deleteFromPrimitiveList/finalizers": [TRACKING_FINALIZER]}})
+}
+
+impl Controller {
+    fn pods<'a>(&'a self, key: &Key, written: &'a Written) -> Target<'a> {
+        Target::of::<Pod>(&self.context.client, &key.namespace).seen_by(self.world.pods.seen(), written)
+    }
+
+    /// Does the work and tells how it went; the second is what to try again for.
+    pub(super) async fn work_on_pods(
+        &self,
+        key: &Key,
+        job: &Job,
+        work: PodWork,
+        written: &Written,
+    ) -> (Done, Option<String>) {
+        match work {
+            PodWork::Nothing => (Done::Whole, None),
+            PodWork::Create(n) => self.create(key, job, n, written).await,
+            PodWork::Stop(pods) => self.delete(key, job, &pods, true, written).await,
+            PodWork::Kill(pods) => self.delete(key, job, &pods, false, written).await,
+        }
+    }
+
+    async fn create(&self, key: &Key, job: &Job, n: usize, written: &Written) -> (Done, Option<String>) {
+        let pods = self.pods(key, written);
+        let pod = new_pod(job);
+        let mut n_created = 0;
+        let mut trouble = None;
+        for batch in slow_start(n) {
+            let answers = join_all((0..batch).map(|_| pods.create(&pod))).await;
+            for answer in answers {
+                match answer {
+                    Ok(pod) => {
+                        n_created += 1;
+                        self.tell(job, events::created(pod.name.as_deref().unwrap_or_default()));
+                    }
+                    // Every further creation would fail as well, and nobody has to hear of it.
+                    Err(Error::Api(status)) if has_cause(&status, "NamespaceTerminating") => {
+                        return (Done::Part((0..n_created).collect()), None);
+                    }
+                    Err(error) => {
+                        self.tell(job, events::create_failed(&text(&error)));
+                        trouble = Some(text(&error));
+                    }
+                }
+            }
+            if trouble.is_some() {
+                return (Done::Part((0..n_created).collect()), trouble);
+            }
+        }
+        (Done::Whole, None)
+    }
+
+    async fn delete(
+        &self,
+        key: &Key,
+        job: &Job,
+        doomed: &[PodRef],
+        untrack_first: bool,
+        written: &Written,
+    ) -> (Done, Option<String>) {
+        let pods = self.pods(key, written);
+        let requests = doomed.iter().map(|pod| async {
+            if untrack_first {
+                untrack_pod(&pods, pod).await?;
+            }
+            pods.delete(&pod.name, &pod.uid, PropagationPolicy::Background).await
+        });
+        let answers = side_by_side(requests.collect()).await;
+        let mut gone = Vec::new();
+        let mut trouble = None;
+        for (position, answer) in answers.into_iter().enumerate() {
+            match answer {
+                Ok(()) => {
+                    gone.push(position);
+                    self.tell(job, events::deleted(&doomed[position].name));
+                }
+                Err(error) => {
+                    self.tell(job, events::delete_failed(&text(&error)));
+                    trouble = Some(text(&error));
+                }
+            }
+        }
+        match trouble {
+            None => (Done::Whole, None),
+            Some(trouble) => (Done::Part(gone), Some(trouble)),
+        }
+    }
+
+    /// Takes the finalizers off pods that the status has just listed.
+    pub(super) async fn untrack(&self, key: &Key, counted: &[PodRef], written: &Written) -> Result<(), BoxError> {
+        let pods = self.pods(key, written);
+        let requests = counted.iter().map(|pod| untrack_pod(&pods, pod));
+        let answers = side_by_side(requests.collect()).await;
+        answers.into_iter().find_map(Result::err).map_or(Ok(()), |error| Err(error.into()))
+    }
+
+    /// `false`: the Job has been written by somebody else, or is gone.
+    pub(super) async fn write_status(
+        &self,
+        key: &Key,
+        job: &Job,
+        status: &JobStatus,
+        written: &Written,
+    ) -> Result<bool, BoxError> {
+        let jobs = Target::of::<Job>(&self.context.client, &key.namespace).seen_by(self.world.jobs.seen(), written);
+        let patch = json!({
+            "metadata": {"uid": job.metadata.uid, "resourceVersion": job.metadata.resource_version},
+            "status": whole(status)?,
+        });
+        match jobs.replace_status(&key.name, &patch).await {
+            Ok(_) => Ok(true),
+            Err(Error::Api(status)) if status.code == 404 || is_conflict(&status) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Adopts and releases pods, then waits to see them where they belong.
+    pub(super) async fn apply_claims(&self, key: &Key, job: &Job, claims: Claims, written: &Written) -> Outcome {
+        let pods = self.pods(key, written);
+        for pod in &claims.release {
+            let patch = json!({"metadata": {
+                "uid": pod.uid,
+                "ownerReferences": [{"$patch": "delete", "uid": job.metadata.uid}],
+                "$deleteFromPrimitiveList/finalizers": [TRACKING_FINALIZER],
+            }});
+            gone_is_fine(pods.merge(&pod.name, &patch).await)?;
+        }
+        if claims.adopt.is_empty() {
+            return Ok(Next::WhenAdded);
+        }
+        // The cache may lag behind; a Job that is gone must not leave pods that nobody counts.
+        let fresh = Api::<Job>::namespaced(self.context.client.clone(), &key.namespace).get_opt(&key.name).await?;
+        let may_adopt = fresh
+            .is_some_and(|fresh| fresh.metadata.uid == job.metadata.uid && fresh.metadata.deletion_timestamp.is_none());
+        if may_adopt {
+            for pod in &claims.adopt {
+                let patch = json!({"metadata": {
+                    "uid": pod.uid,
+                    "ownerReferences": [controller_reference(job)],
+                    "finalizers": [TRACKING_FINALIZER],
+                }});
+                gone_is_fine(pods.merge(&pod.name, &patch).await)?;
+            }
+        }
+        Ok(Next::WhenAdded)
+    }
+}
+
+async fn untrack_pod(pods: &Target<'_>, pod: &PodRef) -> kube::Result<()> {
+    gone_is_fine(pods.merge(&pod.name, &without_finalizer(&pod.uid)).await).map(drop)
+}
+
+/// The status as a merge patch that leaves nothing of an older one: fields that are not set become null.
+fn whole(status: &JobStatus) -> serde_json::Result<Value> {
+    let mut value = serde_json::to_value(status)?;
+    let uncounted = &mut value["uncountedTerminatedPods"];
+    if uncounted.is_object() {
+        null_if_absent(uncounted, &["succeeded", "failed"]);
+    }
+    null_if_absent(
+        &mut value,
+        &["active", "succeeded", "failed", "ready", "terminating", "startTime", "completionTime", "conditions"],
+    );
+    Ok(value)
+}
+
+fn null_if_absent(object: &mut Value, fields: &[&str]) {
+    for field in fields {
+        if object.get(field).is_none() {
+            object[*field] = Value::Null;
+        }
+    }
+}
