@@ -43,10 +43,7 @@ impl Agent {
         shutdown.await
     }
     /// A container's log as plain text.
-    pub async fn logs(
-        &self,
-        request: logs::LogRequest,
-    ) -> Result<logs::LogStream, meta::status::Status> {
+    pub async fn logs(&self, request: logs::LogRequest) -> Result<logs::LogStream, meta::status::Status> {
         let _ = request;
         todo!()
     }

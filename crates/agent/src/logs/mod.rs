@@ -1,5 +1,7 @@
 //! CRI log files: `RFC3339Nano stdout F text`. Writing (supervisor), reading and following (agent).
 
+pub mod write;
+
 use bytes::Bytes;
 use futures::stream::BoxStream;
 

@@ -1,9 +1,9 @@
 //! What the pod worker asks of a container runtime. The built-in one talks to supervisors; sim has a fake.
 
-use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 pub mod builtin;
 
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::sync::Arc;
 

@@ -1,10 +1,67 @@
 //! One process per pod: it makes the namespaces, executes OCI runtime specs, holds the pipes, writes CRI log files,
 //! owns the grace timer and records exit codes durably, so that the server may come and go.
+//!
+//! ```text
+//!  server ── socket ──> supervisor (uts, ipc, net, mount namespaces of the pod)
+//!                           ├─ clone3 ─> container a (pid, mount, cgroup namespaces)
+//!                           └─ clone3 ─> container b
+//! ```
+//!
+//! Single-threaded on purpose: what clone3 copies must be whole. It needs Linux 5.12 (mount_setattr).
+
+mod boot;
+mod child;
+mod container;
+mod creds;
+mod mounts;
+pub(crate) mod protocol;
+pub(crate) mod records;
+mod rootfs;
+pub mod seccomp;
+mod serve;
+mod sys;
+mod syscalls;
+
+pub(crate) use boot::remove_files;
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 /// `argv[0]` under which the binary is a supervisor.
 pub const ARGV0: &str = "kiln-supervisor";
 
 /// Runs as a supervisor until its pod is removed; called first thing in `main`, before any thread exists.
-pub fn main() -> std::process::ExitCode {
-    todo!()
+/// The pod's directory is the only argument.
+pub fn main() -> ExitCode {
+    let Some(dir) = std::env::args_os().nth(1).map(PathBuf::from) else {
+        eprintln!("{ARGV0} is started by kiln for each pod, and not by hand");
+        return ExitCode::from(2);
+    };
+    match run(&dir) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // The server reads stdout until it hears that we are ready; afterwards only the log file is left.
+            println!("{error}");
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(dir: &Path) -> Result<(), String> {
+    let booted = boot::boot(dir)?;
+    let boot = booted.boot.clone();
+    println!("{}", protocol::READY);
+    std::io::stdout().flush().map_err(|e| format!("failed to report: {e}"))?;
+    boot::close_stdout()?;
+    let supervisor = serve::Supervisor::new(booted.boot, booted.listener, booted.lifeline, booted.shortfalls);
+    let end = supervisor.serve().map_err(|e| format!("failed to wait: {e}"))?;
+    boot::undo(&boot);
+    match end {
+        serve::End::Removed(farewell) => farewell.send(),
+        // Nobody is left who could remove it.
+        serve::End::Orphaned => drop(std::fs::remove_dir_all(dir)),
+    }
+    Ok(())
 }

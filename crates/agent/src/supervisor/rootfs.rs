@@ -1,0 +1,412 @@
+//! Builds a container's root file system and moves into it. Runs in the container's first process, in its own mount namespace,
+//! so that whatever is mounted here vanishes with the container.
+//!
+//! Every path inside the root is resolved by openat2 with RESOLVE_IN_ROOT and mounted on by descriptor: an image's symbolic links
+//! lead to places inside the root, never out of it.
+
+use super::mounts::{self, Planned, What};
+use super::sys;
+use crate::cgroups::plan::Plan;
+use crate::runtime::Rootfs;
+use oci_spec::runtime::{LinuxDeviceType, Spec};
+use rustix::fs::{
+    AtFlags, CWD, FileType, Gid, Mode, OFlags, ResolveFlags, Uid, chownat, fchown, fstat, makedev, mkdirat, mknodat,
+    open, openat2, symlinkat,
+};
+use rustix::io::Errno;
+use rustix::mount::{MountFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags, mount, move_mount, open_tree, unmount};
+use std::ffi::CString;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::path::{Component, Path, PathBuf};
+
+/// What a root is built from.
+pub struct Build<'a> {
+    pub rootfs: &'a Rootfs,
+    pub spec: &'a Spec,
+    /// This run's own directory on the host: upper and work directories go there.
+    pub scratch: &'a Path,
+    /// The pod's shared memory, a tmpfs.
+    pub shm: &'a Path,
+    pub cgroup: &'a Plan,
+    /// Whether this process has a cgroup namespace of its own, without which the host's trees would show.
+    pub own_cgroup_namespace: bool,
+}
+
+/// Builds the root and makes it this process's. Errors name what failed.
+pub fn enter(build: &Build<'_>) -> Result<(), String> {
+    let merged = build.scratch.join("merged");
+    mkdirs(&merged).map_err(|e| said("make", &merged, e))?;
+    overlay(&build.rootfs.lower, build.scratch, &merged)?;
+    let root = open(&merged, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+        .map_err(|e| said("open", &merged, e))?;
+
+    let mut to_be_readonly = Vec::new();
+    for (index, (host, inside)) in build.rootfs.overlays.iter().enumerate() {
+        let scratch = build.scratch.join(format!("overlay-{index}"));
+        let place = make_target(&root, inside, Target::Directory).map_err(|e| said("make", inside, e))?;
+        overlay(std::slice::from_ref(host), &scratch, &through(&place))?;
+        to_be_readonly.push(resolve(&root, inside).map_err(|e| said("open", inside, e))?);
+    }
+    // Masks stay writable until every mount below them has its directory.
+    let mut masks = Vec::new();
+    for path in &build.rootfs.masked {
+        masks.extend(mask(&root, path).map_err(|e| said("mask", path, e))?);
+    }
+    for planned in mounts::plan(build.spec) {
+        make_mount(build, &root, &planned).map_err(|e| said("mount", &planned.destination, e))?;
+        if planned.destination == Path::new("/dev") && matches!(planned.what, What::New { .. }) {
+            devices(&root, build.spec).map_err(|e| said("fill", Path::new("/dev"), e))?;
+        }
+    }
+    sysctls(&root, build.spec)?;
+    restrict(&root, build.spec, &mut masks)?;
+    for place in &masks {
+        readonly(place).map_err(|e| format!("failed to protect a masked path: {e}"))?;
+    }
+    let wants_readonly = build.spec.root().as_ref().and_then(|root| root.readonly());
+    if wants_readonly.unwrap_or(false) {
+        for place in to_be_readonly.iter().chain([&root]) {
+            readonly(place).map_err(|e| format!("failed to make the root read-only: {e}"))?;
+        }
+    }
+    pivot(&root).map_err(|e| format!("failed to change the root: {e}"))
+}
+
+/// Mounts `lower`, topmost first, under a fresh writable layer. Where the file system of `scratch` cannot be an upper layer
+/// (itself an overlay, NFS), memory is used.
+fn overlay(lower: &[PathBuf], scratch: &Path, target: &Path) -> Result<(), String> {
+    let mounted = overlay_on(lower, scratch, target);
+    if !matches!(mounted, Err((_, Errno::INVAL))) {
+        return mounted.map_err(|(what, error)| format!("failed to {what}: {error}"));
+    }
+    let flags = MountFlags::NOSUID | MountFlags::NODEV;
+    mount("tmpfs", scratch, "tmpfs", flags, Some(c"mode=700")).map_err(|e| said("mount memory on", scratch, e))?;
+    overlay_on(lower, scratch, target).map_err(|(what, error)| format!("failed to {what}: {error}"))
+}
+
+fn overlay_on(lower: &[PathBuf], scratch: &Path, target: &Path) -> Result<(), (String, Errno)> {
+    let directory = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let opened =
+        |path: &Path| open(path, directory, Mode::empty()).map_err(|error| (format!("open {}", path.display()), error));
+    let made = |name: &str| {
+        let path = scratch.join(name);
+        mkdirs(&path).map_err(|error| (format!("make {}", path.display()), error))?;
+        opened(&path)
+    };
+    let (upper, work) = (made("upper")?, made("work")?);
+    let empty = if lower.is_empty() { Some(made("empty")?) } else { None };
+    let mut layers = Vec::with_capacity(lower.len());
+    for path in lower {
+        layers.push(opened(path)?);
+    }
+    layers.extend(empty);
+    // The upper directory's mode and owner become those of the merged one.
+    if let Ok(like) = fstat(&layers[0]) {
+        let mode = Mode::from_raw_mode(like.st_mode & 0o7777);
+        let upper_path = scratch.join("upper");
+        let _ = rustix::fs::chmod(&upper_path, mode);
+        let owner = (Uid::from_raw(like.st_uid), Gid::from_raw(like.st_gid));
+        let _ = chownat(CWD, &upper_path, Some(owner.0), Some(owner.1), AtFlags::empty());
+    }
+    // By descriptor: mount options fit in a page, which forty layers by name would not, and a name may hold a colon.
+    let layers: Vec<_> = layers.iter().map(|fd| through(fd).display().to_string()).collect();
+    let options = format!(
+        "lowerdir={},upperdir={},workdir={}",
+        layers.join(":"),
+        through(&upper).display(),
+        through(&work).display()
+    );
+    // A container's layer is thrown away after it: what it syncs there need not reach the disk.
+    let mounted = mount_overlay(target, &format!("{options},volatile"));
+    match mounted {
+        Err(Errno::INVAL) => mount_overlay(target, &options),
+        other => other,
+    }
+    .map_err(|error| (format!("mount the root of {} layers", layers.len()), error))
+}
+
+fn mount_overlay(target: &Path, options: &str) -> Result<(), Errno> {
+    let options = CString::new(options).map_err(|_| Errno::NAMETOOLONG)?;
+    mount("overlay", target, "overlay", MountFlags::empty(), Some(options.as_c_str()))
+}
+
+fn make_mount(build: &Build<'_>, root: &OwnedFd, planned: &Planned) -> Result<(), Errno> {
+    match &planned.what {
+        What::Bind { source, recursive } => bind(root, planned, source, *recursive),
+        What::PodShm => bind(root, planned, build.shm, false),
+        What::Cgroup => cgroup(build, root, planned),
+        What::New { fs_type, data } => {
+            let place = make_target(root, &planned.destination, Target::Directory)?;
+            // Whoever sends proc elsewhere by a symbolic link makes the paths masked in it meaningless.
+            if matches!(fs_type.as_str(), "proc" | "sysfs") && is_link(root, &planned.destination) {
+                return Err(Errno::LOOP);
+            }
+            new(&place, fs_type, mounts::flags(planned.attributes), data)?;
+            finish(root, planned)
+        }
+    }
+}
+
+fn new(place: &OwnedFd, fs_type: &str, flags: MountFlags, data: &str) -> Result<(), Errno> {
+    let data = CString::new(data).map_err(|_| Errno::INVAL)?;
+    mount(fs_type, through(place), fs_type, flags, Some(data.as_c_str()))
+}
+
+/// Read-only last, and on the mount alone: some file systems (cgroup2, sysfs of a shared network) have one instance for many mounts.
+fn finish(root: &OwnedFd, planned: &Planned) -> Result<(), Errno> {
+    if planned.attributes & sys::MOUNT_ATTR_RDONLY == 0 {
+        return Ok(());
+    }
+    readonly(&resolve(root, &planned.destination)?)
+}
+
+fn bind(root: &OwnedFd, planned: &Planned, source: &Path, recursive: bool) -> Result<(), Errno> {
+    let tree = detached(source, recursive)?;
+    let is_directory = FileType::from_raw_mode(fstat(&tree)?.st_mode) == FileType::Directory;
+    let kind = if is_directory { Target::Directory } else { Target::File };
+    let attributes = planned.attributes;
+    setattr(&tree, true, 0, libc::MS_PRIVATE)?;
+    if attributes != 0 {
+        setattr(&tree, planned.recursive_attributes, attributes, 0)?;
+    }
+    attach(&tree, &make_target(root, &planned.destination, kind)?)
+}
+
+/// Shows a container its own cgroup, where programs look up their limits, and no other.
+fn cgroup(build: &Build<'_>, root: &OwnedFd, planned: &Planned) -> Result<(), Errno> {
+    if !build.own_cgroup_namespace {
+        return Ok(());
+    }
+    let flags = mounts::flags(planned.attributes);
+    let place = make_target(root, &planned.destination, Target::Directory)?;
+    if build.cgroup.v1.is_empty() {
+        if build.cgroup.unified.is_some() {
+            new(&place, "cgroup2", flags, "")?;
+            finish(root, planned)?;
+        }
+        return Ok(());
+    }
+    new(&place, "tmpfs", flags, "mode=755,size=64k")?;
+    for dir in &build.cgroup.v1 {
+        // …/CONTROLLERS/kiln-ID/pod-UID/NAME: the tree's own name is that of its controllers.
+        let Some(tree) = dir.ancestors().nth(3).and_then(Path::file_name) else {
+            continue;
+        };
+        let inside = planned.destination.join(tree);
+        let place = make_target(root, &inside, Target::Directory)?;
+        // A tree mounted under another name than its controllers' does not show; limits hold all the same.
+        if new(&place, "cgroup", flags, &tree.to_string_lossy()).is_ok() {
+            readonly(&resolve(root, &inside)?)?;
+        }
+    }
+    finish(root, planned)
+}
+
+/// The device files that every container has, and those of the spec.
+fn devices(root: &OwnedFd, spec: &Spec) -> Result<(), Errno> {
+    let dev = resolve(root, Path::new("/dev"))?;
+    let everyone = Mode::from_raw_mode(0o666);
+    for (name, major, minor) in
+        [("null", 1, 3), ("zero", 1, 5), ("full", 1, 7), ("random", 1, 8), ("urandom", 1, 9), ("tty", 5, 0)]
+    {
+        let node = mknodat(&dev, name, FileType::CharacterDevice, everyone, makedev(major, minor));
+        if node == Err(Errno::PERM) {
+            let path = Path::new("/dev").join(name);
+            let tree = detached(&path, false)?;
+            attach(&tree, &make_target(root, &path, Target::File)?)?;
+            continue;
+        }
+        node?;
+    }
+    for (name, target) in [
+        ("fd", "/proc/self/fd"),
+        ("stdin", "/proc/self/fd/0"),
+        ("stdout", "/proc/self/fd/1"),
+        ("stderr", "/proc/self/fd/2"),
+        ("ptmx", "pts/ptmx"),
+    ] {
+        symlinkat(target, &dev, name)?;
+    }
+    let linux = spec.linux().as_ref();
+    for device in linux.and_then(|linux| linux.devices().as_ref()).into_iter().flatten() {
+        let kind = match device.typ() {
+            LinuxDeviceType::B => FileType::BlockDevice,
+            LinuxDeviceType::P => FileType::Fifo,
+            _ => FileType::CharacterDevice,
+        };
+        let (Some(parent), Some(name)) = (device.path().parent(), device.path().file_name()) else {
+            return Err(Errno::INVAL);
+        };
+        let parent = make_target(root, parent, Target::Directory)?;
+        let mode = Mode::from_raw_mode(device.file_mode().unwrap_or(0o666));
+        let number = makedev(device.major() as u32, device.minor() as u32);
+        match mknodat(&parent, name, kind, mode, number) {
+            Ok(()) | Err(Errno::EXIST) => {}
+            Err(error) => return Err(error),
+        }
+        let owner = (device.uid().map(Uid::from_raw), device.gid().map(Gid::from_raw));
+        chownat(&parent, name, owner.0, owner.1, AtFlags::SYMLINK_NOFOLLOW)?;
+    }
+    Ok(())
+}
+
+fn sysctls(root: &OwnedFd, spec: &Spec) -> Result<(), String> {
+    let linux = spec.linux().as_ref();
+    for (name, value) in linux.and_then(|linux| linux.sysctl().as_ref()).into_iter().flatten() {
+        let path = Path::new("/proc/sys").join(name.replace('.', "/"));
+        let flags = OFlags::WRONLY | OFlags::CLOEXEC;
+        let file = openat2(root, &path, flags, Mode::empty(), ResolveFlags::IN_ROOT);
+        let written = file.and_then(|file| rustix::io::write(file, value.as_bytes()));
+        written.map_err(|e| format!("failed to set sysctl {name}: {e}"))?;
+    }
+    Ok(())
+}
+
+fn restrict(root: &OwnedFd, spec: &Spec, masks: &mut Vec<OwnedFd>) -> Result<(), String> {
+    let Some(linux) = spec.linux() else {
+        return Ok(());
+    };
+    for path in linux.readonly_paths().iter().flatten() {
+        make_readonly(root, Path::new(path)).map_err(|e| said("protect", Path::new(path), e))?;
+    }
+    for path in linux.masked_paths().iter().flatten() {
+        let path = Path::new(path);
+        masks.extend(mask(root, path).map_err(|e| said("mask", path, e))?);
+    }
+    Ok(())
+}
+
+fn make_readonly(root: &OwnedFd, path: &Path) -> Result<(), Errno> {
+    let place = match resolve(root, path) {
+        Err(Errno::NOENT | Errno::NOTDIR) => return Ok(()),
+        other => other?,
+    };
+    let flags = OpenTreeFlags::OPEN_TREE_CLONE
+        | OpenTreeFlags::OPEN_TREE_CLOEXEC
+        | OpenTreeFlags::AT_RECURSIVE
+        | OpenTreeFlags::AT_EMPTY_PATH;
+    let tree = open_tree(&place, "", flags)?;
+    setattr(&tree, true, sys::MOUNT_ATTR_RDONLY, 0)?;
+    attach(&tree, &place)
+}
+
+/// Hides `path`: a file behind /dev/null, a directory behind an empty one, which is returned. What is not there needs no hiding.
+fn mask(root: &OwnedFd, path: &Path) -> Result<Option<OwnedFd>, Errno> {
+    let place = match resolve(root, path) {
+        Err(Errno::NOENT | Errno::NOTDIR) => return Ok(None),
+        other => other?,
+    };
+    if FileType::from_raw_mode(fstat(&place)?.st_mode) == FileType::Directory {
+        let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
+        new(&place, "tmpfs", flags, "mode=755,size=64k")?;
+        return resolve(root, path).map(Some);
+    }
+    // The host's, not the image's, which could be anything.
+    let null = detached(Path::new("/dev/null"), false)?;
+    setattr(&null, false, sys::MOUNT_ATTR_RDONLY | sys::MOUNT_ATTR_NOSUID | sys::MOUNT_ATTR_NOEXEC, 0)?;
+    attach(&null, &place)?;
+    Ok(None)
+}
+
+fn pivot(root: &OwnedFd) -> Result<(), Errno> {
+    rustix::process::fchdir(root)?;
+    // The old root is stacked on the new one and taken off: no directory is needed to put it in.
+    rustix::process::pivot_root(".", ".")?;
+    unmount(".", UnmountFlags::DETACH)?;
+    rustix::process::chdir("/")
+}
+
+/// What a mount point has to be.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Target {
+    Directory,
+    File,
+}
+
+/// Opens `path` inside `root`, and makes it and its parents where they are missing.
+pub fn make_target(root: &OwnedFd, path: &Path, kind: Target) -> Result<OwnedFd, Errno> {
+    match resolve(root, path) {
+        Err(Errno::NOENT) => {}
+        found => return found,
+    }
+    let mut so_far = PathBuf::new();
+    let mut parent = resolve(root, Path::new("/"))?;
+    let names: Vec<_> =
+        path.components().filter(|part| matches!(part, Component::Normal(_) | Component::ParentDir)).collect();
+    for (index, name) in names.iter().enumerate() {
+        so_far.push(name);
+        let found = resolve(root, &so_far);
+        if let Err(Errno::NOENT) = found {
+            let is_last = index + 1 == names.len();
+            if is_last && kind == Target::File {
+                let file = Mode::from_raw_mode(0o644);
+                mknodat(&parent, name.as_os_str(), FileType::RegularFile, file, 0)?;
+            } else {
+                mkdirat(&parent, name.as_os_str(), Mode::from_raw_mode(0o755))?;
+            }
+            parent = resolve(root, &so_far)?;
+        } else {
+            parent = found?;
+        }
+    }
+    Ok(parent)
+}
+
+fn resolve(root: &OwnedFd, path: &Path) -> Result<OwnedFd, Errno> {
+    let flags = OFlags::PATH | OFlags::CLOEXEC;
+    let path = if path.as_os_str().is_empty() { Path::new("/") } else { path };
+    openat2(root, path, flags, Mode::empty(), ResolveFlags::IN_ROOT)
+}
+
+fn is_link(root: &OwnedFd, path: &Path) -> bool {
+    let how = ResolveFlags::IN_ROOT | ResolveFlags::NO_SYMLINKS;
+    let found = openat2(root, path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty(), how);
+    matches!(found, Err(Errno::LOOP))
+}
+
+fn detached(source: &Path, recursive: bool) -> Result<OwnedFd, Errno> {
+    let mut flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
+    if recursive {
+        flags |= OpenTreeFlags::AT_RECURSIVE;
+    }
+    open_tree(CWD, source, flags)
+}
+
+fn attach(tree: &OwnedFd, place: &OwnedFd) -> Result<(), Errno> {
+    let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
+    move_mount(tree, "", place, "", flags)
+}
+
+fn readonly(place: &OwnedFd) -> Result<(), Errno> {
+    setattr(place, false, sys::MOUNT_ATTR_RDONLY, 0)
+}
+
+fn setattr(place: &OwnedFd, recursive: bool, set: u64, propagation: u64) -> Result<(), Errno> {
+    sys::mount_setattr(place, recursive, set, 0, propagation)
+        .map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))
+}
+
+/// A path that leads to what the descriptor is open on.
+fn through(fd: impl AsFd) -> PathBuf {
+    let fd: BorrowedFd<'_> = fd.as_fd();
+    format!("/proc/self/fd/{}", fd.as_raw_fd()).into()
+}
+
+fn mkdirs(path: &Path) -> Result<(), Errno> {
+    use std::os::unix::fs::DirBuilderExt;
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o755).create(path);
+    made.map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))
+}
+
+/// Makes the container's pipes its user's, so that /dev/stdout can be opened.
+pub fn give_output_to(uid: u32) {
+    for fd in [io::stdout().as_fd(), io::stderr().as_fd()] {
+        // Nobody but a non-root user needs it, and a host may refuse.
+        let _ = fchown(fd, Some(Uid::from_raw(uid)), None);
+    }
+}
+
+fn said(verb: &str, path: &Path, error: Errno) -> String {
+    format!("failed to {verb} {}: {error}", path.display())
+}

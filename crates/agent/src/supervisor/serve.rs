@@ -1,0 +1,464 @@
+//! The supervisor's loop: one poll over its socket, its clients, its containers' pipes and pidfds, and the server's lifeline.
+
+use super::container::{self, Birthday, Live};
+use super::protocol::{self, Boot, Call, Done, Failure, Message, Request};
+use super::records::{self, Durability};
+use crate::logs::write::Stream;
+use crate::runtime::{Container, Run, RunState};
+use jiff::Timestamp;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use std::collections::BTreeMap;
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+/// A client that lets this much pile up is cut off; it can come again and subscribe.
+const MAX_UNSENT: usize = 32 << 20;
+
+/// Why the loop ended.
+pub enum End {
+    /// The server asked for removal and waits for the answer: send it when all is gone.
+    Removed(Farewell),
+    /// The server of an ephemeral pod is gone.
+    Orphaned,
+}
+
+/// The clients that wait for a removal.
+pub struct Farewell(Vec<(UnixStream, u64)>);
+
+impl Farewell {
+    /// Tells them that it is done.
+    pub fn send(self) {
+        for (mut stream, id) in self.0 {
+            let result = Ok(done(None));
+            let _ = stream.set_nonblocking(false);
+            let _ = stream.set_write_timeout(Some(Duration::from_secs(1)));
+            if let Ok(frame) = protocol::encode(&Message::Reply { id, result }) {
+                let _ = stream.write_all(&frame);
+            }
+        }
+    }
+}
+
+/// All that a supervisor knows.
+pub struct Supervisor {
+    boot: Boot,
+    dir: PathBuf,
+    listener: UnixListener,
+    lifeline: Option<OwnedFd>,
+    clients: BTreeMap<u64, Client>,
+    live: Vec<Live>,
+    /// Starts that wait for their program to be executed: container → (client, request).
+    waiting: BTreeMap<String, (u64, u64, Vec<String>)>,
+    runs: BTreeMap<String, Run>,
+    removing: Vec<(u64, u64)>,
+    orphaned: bool,
+    n_clients_ever: u64,
+    /// What the server should log about the pod; told with the first start.
+    shortfalls: Vec<String>,
+}
+
+struct Client {
+    stream: UnixStream,
+    received: Vec<u8>,
+    unsent: Vec<u8>,
+    subscribed: bool,
+    closed: bool,
+}
+
+/// What a poll entry belongs to.
+#[derive(Clone)]
+enum Source {
+    Listener,
+    Lifeline,
+    Client(u64),
+    Status(String),
+    Output(String, Stream),
+    Exit(String),
+}
+
+impl Supervisor {
+    pub fn new(boot: Boot, listener: UnixListener, lifeline: Option<OwnedFd>, shortfalls: Vec<String>) -> Self {
+        let dir = boot.sandbox.dir.clone();
+        let recorded = records::read(&dir);
+        Self {
+            runs: recorded.into_iter().map(|run| (run.container.clone(), run)).collect(),
+            boot,
+            dir,
+            listener,
+            lifeline,
+            clients: BTreeMap::new(),
+            live: Vec::new(),
+            waiting: BTreeMap::new(),
+            removing: Vec::new(),
+            orphaned: false,
+            n_clients_ever: 0,
+            shortfalls,
+        }
+    }
+
+    /// Serves until the pod is to go and nothing of it lives.
+    pub fn serve(mut self) -> io::Result<End> {
+        loop {
+            let going = self.orphaned || !self.removing.is_empty();
+            if going && self.live.is_empty() {
+                return Ok(self.end());
+            }
+            for source in self.wait()? {
+                self.attend(source);
+            }
+            self.kill_overdue();
+            self.clients.retain(|_, client| !client.closed);
+        }
+    }
+
+    fn end(mut self) -> End {
+        if self.orphaned {
+            return End::Orphaned;
+        }
+        let clients = &mut self.clients;
+        let waiting = self.removing.iter().filter_map(|(client, id)| Some((clients.remove(client)?.stream, *id)));
+        End::Removed(Farewell(waiting.collect()))
+    }
+
+    fn wait(&self) -> io::Result<Vec<Source>> {
+        let mut sources = vec![Source::Listener];
+        let mut fds = vec![PollFd::new(self.listener.as_fd(), PollFlags::POLLIN)];
+        if let Some(lifeline) = &self.lifeline {
+            sources.push(Source::Lifeline);
+            fds.push(PollFd::new(lifeline.as_fd(), PollFlags::POLLIN));
+        }
+        for (id, client) in &self.clients {
+            let mut wanted = PollFlags::POLLIN;
+            if !client.unsent.is_empty() {
+                wanted |= PollFlags::POLLOUT;
+            }
+            sources.push(Source::Client(*id));
+            fds.push(PollFd::new(client.stream.as_fd(), wanted));
+        }
+        for live in &self.live {
+            let name = || live.name.clone();
+            let outputs = [
+                (live.status.as_ref(), Source::Status(name())),
+                (live.stdout.as_ref(), Source::Output(name(), Stream::Stdout)),
+                (live.stderr.as_ref(), Source::Output(name(), Stream::Stderr)),
+            ];
+            for (pipe, source) in outputs {
+                if let Some(pipe) = pipe {
+                    sources.push(source);
+                    fds.push(PollFd::new(pipe.as_fd(), PollFlags::POLLIN));
+                }
+            }
+            sources.push(Source::Exit(name()));
+            fds.push(PollFd::new(live.pidfd.as_fd(), PollFlags::POLLIN));
+        }
+        match poll(&mut fds, self.timeout()) {
+            Err(nix::errno::Errno::EINTR) => return Ok(Vec::new()),
+            other => other?,
+        };
+        let is_ready = |fd: &PollFd<'_>| fd.revents().is_some_and(|events| !events.is_empty());
+        let ready = fds.iter().zip(sources).filter(|(fd, _)| is_ready(fd));
+        Ok(ready.map(|(_, source)| source).collect())
+    }
+
+    fn timeout(&self) -> PollTimeout {
+        let Some(first) = self.live.iter().filter_map(|live| live.kill_at).min() else {
+            return PollTimeout::NONE;
+        };
+        // Up, so that the loop does not spin through the last millisecond.
+        let left = first.saturating_duration_since(Instant::now()) + Duration::from_millis(1);
+        PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX)
+    }
+
+    fn attend(&mut self, source: Source) {
+        let now = Timestamp::now();
+        match source {
+            Source::Listener => self.accept(),
+            Source::Lifeline => self.orphan(),
+            Source::Client(id) => self.attend_client(id, now),
+            Source::Status(name) => self.attend_birth(&name, now),
+            Source::Output(name, stream) => {
+                if let Some(live) = self.find(&name) {
+                    live.copy_output(stream, now);
+                }
+            }
+            Source::Exit(name) => self.attend_exit(&name, now),
+        }
+    }
+
+    fn accept(&mut self) {
+        let Ok((stream, _)) = self.listener.accept() else {
+            return;
+        };
+        if stream.set_nonblocking(true).is_err() {
+            return;
+        }
+        self.n_clients_ever += 1;
+        let client = Client { stream, received: Vec::new(), unsent: Vec::new(), subscribed: false, closed: false };
+        self.clients.insert(self.n_clients_ever, client);
+    }
+
+    fn orphan(&mut self) {
+        self.lifeline = None;
+        self.orphaned = true;
+        self.live.iter().for_each(Live::kill);
+    }
+
+    fn attend_client(&mut self, id: u64, now: Timestamp) {
+        let Some(client) = self.clients.get_mut(&id) else {
+            return;
+        };
+        client.flush();
+        client.receive();
+        loop {
+            let Some(client) = self.clients.get_mut(&id) else {
+                return;
+            };
+            match protocol::decode::<Request>(&mut client.received) {
+                Ok(Some(request)) => self.call(id, request, now),
+                Ok(None) => return,
+                Err(_) => {
+                    client.closed = true;
+                    return;
+                }
+            }
+        }
+    }
+
+    fn call(&mut self, client: u64, request: Request, now: Timestamp) {
+        let id = request.id;
+        match request.call {
+            Call::Start(container) => self.start(client, id, &container, now),
+            Call::Stop { container, grace_seconds } => {
+                self.stop(&container, grace_seconds);
+                self.reply(client, id, Ok(done(None)));
+            }
+            Call::Subscribe => {
+                if let Some(client) = self.clients.get_mut(&client) {
+                    client.subscribed = true;
+                }
+                self.announce();
+                self.reply(client, id, Ok(done(None)));
+            }
+            Call::Remove => {
+                self.removing.push((client, id));
+                self.live.iter().for_each(Live::kill);
+            }
+        }
+    }
+
+    fn start(&mut self, client: u64, id: u64, container: &Container, now: Timestamp) {
+        let refused = if !self.removing.is_empty() || self.orphaned {
+            Some("the pod is being removed".to_owned())
+        } else if self.live.iter().any(|live| live.name == container.name) {
+            Some(format!("container {} is running already", container.name))
+        } else {
+            None
+        };
+        if let Some(why) = refused {
+            return self.reply(client, id, Err(Failure::Create(why)));
+        }
+        if let Some(last) = self.runs.get(&container.name) {
+            let old = container::scratch(&self.dir, &last.container, last.attempt);
+            let _ = std::fs::remove_dir_all(old);
+        }
+        // On disk before the process exists: whatever dies now, the run is known.
+        let run = Run {
+            container: container.name.clone(),
+            attempt: container.attempt,
+            state: RunState::Running { pid: 0, started_at: now },
+        };
+        let mut shortfalls = std::mem::take(&mut self.shortfalls);
+        let launched = records::write(&self.dir, &run, Durability::Lazy)
+            .map_err(|e| Failure::Create(format!("failed to record the start: {e}")))
+            .and_then(|()| {
+                container::launch(
+                    &self.dir,
+                    &self.boot.cgroups,
+                    &self.boot.sandbox.pod_uid,
+                    container,
+                    now,
+                    &mut shortfalls,
+                )
+            });
+        match launched {
+            Ok(live) => {
+                self.waiting.insert(live.name.clone(), (client, id, shortfalls));
+                self.live.push(live);
+            }
+            Err(failure) => {
+                records::remove(&self.dir, &run);
+                self.reply(client, id, Err(failure));
+            }
+        }
+    }
+
+    fn attend_birth(&mut self, name: &str, now: Timestamp) {
+        let Some(live) = self.find(name) else {
+            return;
+        };
+        let birthday = live.read_status();
+        let (pid, attempt) = (live.pid, live.attempt);
+        match birthday {
+            Birthday::Unborn => {}
+            Birthday::Executed => {
+                live.started_at = now;
+                let run =
+                    Run { container: name.to_owned(), attempt, state: RunState::Running { pid, started_at: now } };
+                self.runs.insert(name.to_owned(), run);
+                self.announce();
+                if let Some((client, id, shortfalls)) = self.waiting.remove(name) {
+                    let started = Done { started_at: Some(now), shortfalls };
+                    self.reply(client, id, Ok(started));
+                }
+            }
+            Birthday::Failed(failure) => self.bury_unborn(name, failure),
+        }
+    }
+
+    /// A start that failed is no run.
+    fn bury_unborn(&mut self, name: &str, failure: Failure) {
+        let Some(at) = self.live.iter().position(|live| live.name == name) else {
+            return;
+        };
+        let live = self.live.swap_remove(at);
+        live.kill();
+        // It is exiting, or has just been killed: this wait is short.
+        let options = rustix::process::WaitIdOptions::EXITED;
+        let _ = rustix::process::waitid(rustix::process::WaitId::PidFd(live.pidfd.as_fd()), options);
+        live.remove_cgroup();
+        let run = Run { container: live.name.clone(), attempt: live.attempt, state: RunState::Lost };
+        records::remove(&self.dir, &run);
+        let _ = std::fs::remove_dir_all(container::scratch(&self.dir, name, live.attempt));
+        if let Some((client, id, _)) = self.waiting.remove(name) {
+            self.reply(client, id, Err(failure));
+        }
+    }
+
+    fn attend_exit(&mut self, name: &str, now: Timestamp) {
+        // The program may have been executed and have ended within one turn of the loop: birth comes first.
+        self.attend_birth(name, now);
+        let Some(at) = self.live.iter().position(|live| live.name == name) else {
+            return;
+        };
+        // Everything the container wrote is in the pipes: its processes died before its first one could be reaped.
+        let Some(state) = self.live[at].reap(now) else {
+            return;
+        };
+        let mut live = self.live.swap_remove(at);
+        live.drain_output(now);
+        live.remove_cgroup();
+        let run = Run { container: live.name.clone(), attempt: live.attempt, state };
+        let durability = match self.boot.sandbox.dies_with_server {
+            true => Durability::Lazy,
+            false => Durability::Synced,
+        };
+        // On a full disk the record is lost with this process only: what is announced now is still right.
+        if let Err(error) = records::write(&self.dir, &run, durability) {
+            eprintln!("failed to record the end of {name}: {error}");
+        }
+        self.runs.insert(run.container.clone(), run);
+        self.announce();
+    }
+
+    fn stop(&mut self, name: &str, grace_seconds: u64) {
+        let Some(live) = self.find(name) else {
+            return;
+        };
+        if grace_seconds == 0 {
+            return live.kill();
+        }
+        let kill_at = Instant::now().checked_add(Duration::from_secs(grace_seconds));
+        let is_first = live.kill_at.is_none();
+        // A later stop may only shorten the grace.
+        live.kill_at = match (live.kill_at, kill_at) {
+            (Some(old), Some(new)) => Some(old.min(new)),
+            (old, new) => old.or(new),
+        };
+        if is_first {
+            live.ask_to_stop();
+        }
+    }
+
+    fn kill_overdue(&mut self) {
+        let now = Instant::now();
+        for live in &mut self.live {
+            if live.kill_at.is_some_and(|at| at <= now) {
+                live.kill_at = None;
+                live.kill();
+            }
+        }
+    }
+
+    fn announce(&mut self) {
+        let runs: Vec<Run> = self.runs.values().cloned().collect();
+        let Ok(frame) = protocol::encode(&Message::Runs(runs)) else {
+            return;
+        };
+        for client in self.clients.values_mut().filter(|client| client.subscribed) {
+            client.send(&frame);
+        }
+    }
+
+    fn reply(&mut self, client: u64, id: u64, result: Result<Done, Failure>) {
+        let Some(client) = self.clients.get_mut(&client) else {
+            return;
+        };
+        if let Ok(frame) = protocol::encode(&Message::Reply { id, result }) {
+            client.send(&frame);
+        }
+    }
+
+    fn find(&mut self, name: &str) -> Option<&mut Live> {
+        self.live.iter_mut().find(|live| live.name == name)
+    }
+}
+
+impl Client {
+    fn send(&mut self, frame: &[u8]) {
+        self.unsent.extend_from_slice(frame);
+        self.flush();
+        if MAX_UNSENT < self.unsent.len() {
+            self.closed = true;
+        }
+    }
+
+    fn flush(&mut self) {
+        while !self.unsent.is_empty() {
+            match self.stream.write(&self.unsent) {
+                Ok(length) => drop(self.unsent.drain(..length)),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(_) => {
+                    self.closed = true;
+                    return;
+                }
+            }
+        }
+    }
+
+    fn receive(&mut self) {
+        let mut piece = [0; 16 * 1024];
+        loop {
+            match self.stream.read(&mut piece) {
+                Ok(0) => {
+                    self.closed = true;
+                    return;
+                }
+                Ok(length) => self.received.extend_from_slice(&piece[..length]),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(_) => {
+                    self.closed = true;
+                    return;
+                }
+            }
+        }
+    }
+}
+
+fn done(started_at: Option<Timestamp>) -> Done {
+    Done { started_at, shortfalls: Vec::new() }
+}
