@@ -7,7 +7,9 @@ use serde_json::Value;
 /// Whether objects live in a namespace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope {
+    /// They do.
     Namespaced,
+    /// They stand by themselves.
     Cluster,
 }
 
@@ -16,12 +18,19 @@ pub enum Scope {
 pub struct Names {
     /// API group; empty for the core group.
     pub group: &'static str,
+    /// API version within the group.
     pub version: &'static str,
+    /// What `kind` says in objects.
     pub kind: &'static str,
+    /// What stands in URLs.
     pub plural: &'static str,
+    /// What kubectl prints and takes for one.
     pub singular: &'static str,
+    /// Short names that kubectl takes.
     pub short: &'static [&'static str],
+    /// Groups of kinds it is listed with: `all`.
     pub categories: &'static [&'static str],
+    /// Whether objects live in a namespace.
     pub scope: Scope,
     /// e.g. create, delete, deletecollection, get, list, patch, update, watch.
     pub verbs: &'static [&'static str],
@@ -29,18 +38,25 @@ pub struct Names {
     pub subresources: &'static [&'static str],
 }
 
-/// Which part of an object a write may change.
+/// Which part of an object a write may change. Metadata may change with every part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Part {
+    /// Everything but the status.
     Spec,
+    /// The status: subresource `status`.
     Status,
+    /// A Namespace's `spec.finalizers`: subresource `finalize`.
+    Finalize,
 }
 
 /// What happens to dependents when an owner is deleted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Propagation {
+    /// They stay, without an owner.
     Orphan,
+    /// They go after the owner has gone.
     Background,
+    /// They go before the owner does.
     Foreground,
 }
 
@@ -50,17 +66,22 @@ pub enum Deletion {
     /// Gone at once.
     Now,
     /// Marked, with this grace period, for its agent to finish.
-    Graceful { grace_seconds: i64 },
+    Graceful {
+        /// How long its agent has.
+        grace_seconds: i64,
+    },
 }
 
 /// A column of `kubectl get`.
 #[derive(Debug, Clone, Copy)]
 pub struct Column {
+    /// Its heading; kubectl prints it in capitals.
     pub name: &'static str,
     /// `string`, `integer`, `boolean`, `date`.
     pub kind: &'static str,
     /// `name` for the first column, else empty.
     pub format: &'static str,
+    /// What it shows, for people.
     pub description: &'static str,
     /// 0 always shown; 1 with `-o wide`.
     pub priority: u8,
@@ -72,6 +93,7 @@ pub type Cell = Value;
 /// One row of a table.
 #[derive(Debug, Default)]
 pub struct Row {
+    /// One for each column.
     pub cells: Vec<Cell>,
     /// metav1.TableRowCondition values
     pub conditions: Vec<Value>,
@@ -83,6 +105,7 @@ pub struct Row {
 /// → `prepare_create` → `default` again (labels inherited from templates) → `validate` → `warnings` → stored.
 /// Order on update: decode → `default` → server keeps system metadata → `prepare_update` → `validate` + `validate_update`.
 pub trait Kind: Send + Sync + std::fmt::Debug {
+    /// What it is called on the wire.
     fn names(&self) -> &'static Names;
     /// The root's name in the schema table, e.g. `io.k8s.api.batch.v1.Job`.
     fn type_name(&self) -> &'static str;
@@ -91,7 +114,7 @@ pub trait Kind: Send + Sync + std::fmt::Debug {
     /// Clears what only controllers write, sets generation and generated fields.
     fn prepare_create(&self, object: &mut Value);
     /// Copies back what this write may not touch (`Part::Spec` keeps old status, `Part::Status` keeps everything but
-    /// status) and bumps metadata.generation when the spec changed.
+    /// metadata and status) and bumps metadata.generation when the spec changed.
     fn prepare_update(&self, object: &mut Value, old: &Value, part: Part);
     /// Every mistake in the object.
     fn validate(&self, object: &Value) -> Vec<FieldError>;
@@ -105,6 +128,7 @@ pub trait Kind: Send + Sync + std::fmt::Debug {
     fn selectable_fields(&self, _object: &Value) -> Vec<(&'static str, String)> {
         Vec::new()
     }
+    /// The columns of `kubectl get`, those of `-o wide` among them.
     fn columns(&self) -> &'static [Column];
     /// One row; `now` is what ages are counted from.
     fn row(&self, object: &Value, now: Timestamp) -> Row;

@@ -1,4 +1,16 @@
-//! batch/v1 Job.
+//! batch/v1 Job: runs pods until enough of them have succeeded.
+
+pub mod strategy;
+pub mod unsupported;
+pub mod validation;
+
+mod columns;
+mod defaults;
+mod kind;
+mod status;
+mod update;
+
+pub use kind::Job;
 
 pub mod backoff;
 pub mod claim;

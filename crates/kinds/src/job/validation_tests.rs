@@ -1,0 +1,1 @@
+//! Rules for Jobs, as tables of manifests and their mistakes.

@@ -1,0 +1,196 @@
+//! Namespace: holds other objects, and goes only when they are gone (K:pkg/registry/core/namespace).
+//!
+//! `[ Active ] --delete--> [ Terminating: spec.finalizers holds it ] --finalize, once empty--> gone`
+
+use crate::at::{At, items_mut};
+use crate::kind::{Column, Kind, Names, Part, Row, Scope};
+use crate::{metadata, strategy, table, verbs};
+use jiff::Timestamp;
+use meta::field::FieldError;
+use meta::{names, object};
+use serde_json::{Value, json};
+
+/// The finalizer in `spec.finalizers` that the namespace controller takes away once the namespace is empty.
+pub const FINALIZER: &str = "kubernetes";
+/// The label that repeats the name, for selectors.
+pub const NAME_LABEL: &str = "kubernetes.io/metadata.name";
+
+/// Namespaces of the core group.
+#[derive(Debug)]
+pub struct Namespace;
+
+const NAMES: Names = Names {
+    group: "",
+    version: "v1",
+    kind: "Namespace",
+    plural: "namespaces",
+    singular: "namespace",
+    short: &["ns"],
+    categories: &[],
+    scope: Scope::Cluster,
+    verbs: verbs::ALL_BUT_DELETE_COLLECTION,
+    subresources: &["status", "finalize"],
+};
+
+const COLUMNS: &[Column] =
+    &[table::NAME, table::column("Status", "Active, or Terminating while its objects are being deleted."), table::AGE];
+
+impl Kind for Namespace {
+    fn names(&self) -> &'static Names {
+        &NAMES
+    }
+    fn type_name(&self) -> &'static str {
+        "io.k8s.api.core.v1.Namespace"
+    }
+    fn default(&self, object: &mut Value) {
+        let name = object::name(object).to_owned();
+        if !name.is_empty() {
+            object::set_label(object, NAME_LABEL, &name);
+        }
+    }
+    fn prepare_create(&self, object: &mut Value) {
+        object::map(object, "status").clear();
+        object::map(object, "status").insert("phase".to_owned(), "Active".into());
+        let spec = object::map(object, "spec");
+        let finalizers = spec.entry("finalizers").or_insert(Value::Null);
+        if !finalizers.is_array() {
+            *finalizers = json!([]);
+        }
+        if let Value::Array(finalizers) = finalizers
+            && !finalizers.iter().any(|finalizer| finalizer == FINALIZER)
+        {
+            finalizers.push(FINALIZER.into());
+        }
+    }
+    fn prepare_update(&self, object: &mut Value, old: &Value, part: Part) {
+        match part {
+            Part::Spec => strategy::restore(object, old, &["spec", "status"]),
+            Part::Status => strategy::keep_only(object, old, &["metadata", "status"]),
+            Part::Finalize => strategy::keep_only(object, old, &["metadata", "spec"]),
+        }
+    }
+    fn validate(&self, object: &Value) -> Vec<FieldError> {
+        let mut errors = metadata::validate(object, NAMES.scope, names::dns_label_errors);
+        let finalizers = At::root(object).fields(&["spec", "finalizers"]);
+        for finalizer in finalizers.items() {
+            finalizer.check_rule(names::qualified_name_errors, &mut errors);
+            let is_known = finalizer.text() == FINALIZER || finalizer.text().contains('/');
+            if !is_known {
+                let detail = "name is neither a standard finalizer name nor is it fully qualified";
+                errors.push(finalizer.invalid(detail));
+            }
+        }
+        errors
+    }
+    fn validate_update(&self, object: &Value, old: &Value, part: Part) -> Vec<FieldError> {
+        let mut errors = metadata::validate_update(object, old);
+        let phase = At::root(object).fields(&["status", "phase"]);
+        let is_being_deleted = object::is_being_deleted(object);
+        match phase.text() {
+            "Active" if part == Part::Status && is_being_deleted => {
+                errors.push(phase.invalid("may only be 'Terminating' if `deletionTimestamp` is not empty"));
+            }
+            "Terminating" if part == Part::Status && !is_being_deleted => {
+                errors.push(phase.invalid("may only be 'Active' if `deletionTimestamp` is empty"));
+            }
+            _ => {}
+        }
+        errors
+    }
+    fn selectable_fields(&self, object: &Value) -> Vec<(&'static str, String)> {
+        let phase = At::root(object).fields(&["status", "phase"]);
+        vec![("status.phase", phase.text().to_owned())]
+    }
+    fn columns(&self) -> &'static [Column] {
+        COLUMNS
+    }
+    fn row(&self, object: &Value, now: Timestamp) -> Row {
+        let phase = At::root(object).fields(&["status", "phase"]).text();
+        Row { cells: vec![table::name(object), phase.into(), table::age(object, now)], ..Row::default() }
+    }
+    fn holds_deletion(&self, object: &Value) -> bool {
+        At::root(object).fields(&["spec", "finalizers"]).len() > 0
+    }
+    fn mark_deleted(&self, object: &mut Value) {
+        object::map(object, "status").insert("phase".to_owned(), "Terminating".into());
+    }
+}
+
+/// Takes our finalizer off; what is left is others'. For the namespace controller.
+pub fn finalize(namespace: &mut Value) {
+    let Some(spec) = namespace.get_mut("spec") else { return };
+    let kept: Vec<Value> = items_mut(spec, "finalizers")
+        .filter(|finalizer| **finalizer != FINALIZER)
+        .map(|finalizer| finalizer.take())
+        .collect();
+    object::as_map(spec).insert("finalizers".to_owned(), kept.into());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{cells, check_errors, created, texts};
+
+    fn namespace() -> Value {
+        json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "blue"}})
+    }
+
+    #[test]
+    fn a_new_namespace_is_active_labelled_and_held_by_its_finalizer() {
+        let mut object = namespace();
+        object["status"] = json!({"phase": "Terminating"});
+        let object = created(&Namespace, &object);
+        assert_eq!(object["metadata"]["labels"], json!({"kubernetes.io/metadata.name": "blue"}));
+        assert_eq!(object["spec"], json!({"finalizers": ["kubernetes"]}));
+        assert_eq!(object["status"], json!({"phase": "Active"}));
+        assert!(Namespace.holds_deletion(&object));
+    }
+
+    #[test]
+    fn deleting_one_marks_it_terminating_and_finalizing_lets_it_go() {
+        let mut object = created(&Namespace, &namespace());
+        Namespace.mark_deleted(&mut object);
+        assert_eq!(cells(&Namespace, &object)[1], "Terminating");
+        finalize(&mut object);
+        assert!(!Namespace.holds_deletion(&object));
+    }
+
+    #[test]
+    fn only_finalize_changes_the_finalizers() {
+        let old = created(&Namespace, &namespace());
+        for (part, expect) in [(Part::Spec, 1), (Part::Status, 1), (Part::Finalize, 0)] {
+            let mut new = old.clone();
+            finalize(&mut new);
+            Namespace.prepare_update(&mut new, &old, part);
+            assert_eq!(new["spec"]["finalizers"].as_array().unwrap().len(), expect, "{part:?}");
+        }
+    }
+
+    #[test]
+    fn names_are_labels_and_finalizers_are_qualified() {
+        check_errors(&Namespace, &namespace(), &[]);
+        let mut dotted = namespace();
+        dotted["metadata"]["name"] = "a.b".into();
+        check_errors(&Namespace, &dotted, &["metadata.name: Invalid value: \"a.b\": must not contain dots"]);
+        let mut odd = namespace();
+        odd["spec"] = json!({"finalizers": ["odd"]});
+        check_errors(
+            &Namespace,
+            &odd,
+            &[
+                "spec.finalizers[0]: Invalid value: \"odd\": name is neither a standard finalizer name nor is it fully qualified",
+            ],
+        );
+    }
+
+    #[test]
+    fn the_phase_follows_the_deletion_timestamp() {
+        let old = created(&Namespace, &namespace());
+        let mut new = old.clone();
+        new["status"]["phase"] = "Terminating".into();
+        assert_eq!(
+            texts(&Namespace.validate_update(&new, &old, Part::Status)),
+            ["status.phase: Invalid value: \"Terminating\": may only be 'Active' if `deletionTimestamp` is empty"]
+        );
+    }
+}

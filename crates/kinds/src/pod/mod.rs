@@ -1,0 +1,13 @@
+//! Pod: containers that run together. Its spec is also what a Job's template holds.
+
+pub mod defaults;
+pub mod unsupported;
+pub mod validation;
+
+mod columns;
+mod kind;
+mod strategy;
+mod update;
+
+pub use kind::Pod;
+pub use strategy::qos_class;

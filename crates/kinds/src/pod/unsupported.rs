@@ -1,0 +1,80 @@
+//! Fields of a pod's spec that the agent and the scheduler do not honour yet. Whoever makes them honour one takes its
+//! row away.
+
+use crate::unsupported::{Unsupported, When, refuse};
+
+const LEAVE_OUT: &str = "leave it out";
+const PLACEMENT: &str = "leave it out; there is one node";
+
+/// Paths start at the pod's spec.
+pub(super) const POD: &[Unsupported] = &[
+    refuse(
+        "volumes[]",
+        When::HasOther(&["name", "emptyDir", "configMap", "secret"]),
+        "use emptyDir, configMap or secret",
+    ),
+    refuse("volumes[].emptyDir.medium", When::IsNot(&["", "Memory"]), "leave it out or use Memory"),
+    refuse("hostNetwork", When::True, LEAVE_OUT),
+    refuse("hostPID", When::True, LEAVE_OUT),
+    refuse("hostIPC", When::True, LEAVE_OUT),
+    refuse("hostUsers", When::False, LEAVE_OUT),
+    refuse("shareProcessNamespace", When::True, LEAVE_OUT),
+    refuse("ephemeralContainers", When::Set, LEAVE_OUT),
+    refuse("runtimeClassName", When::Set, LEAVE_OUT),
+    refuse("overhead", When::Set, LEAVE_OUT),
+    refuse("os.name", When::IsNot(&["linux"]), "use linux"),
+    refuse("resources", When::Set, "set resources on the containers"),
+    refuse("resourceClaims", When::Set, LEAVE_OUT),
+    refuse("readinessGates", When::Set, LEAVE_OUT),
+    refuse("schedulingGates", When::Set, "leave it out; to hold a job back use spec.suspend"),
+    refuse("affinity", When::Set, PLACEMENT),
+    refuse("topologySpreadConstraints", When::Set, PLACEMENT),
+    refuse("schedulerName", When::IsNot(&["default-scheduler"]), "leave it out"),
+    refuse("priorityClassName", When::Set, LEAVE_OUT),
+    refuse(
+        "securityContext",
+        When::HasOther(&["runAsUser", "runAsGroup", "runAsNonRoot", "fsGroup", "supplementalGroups", "seccompProfile"]),
+        LEAVE_OUT,
+    ),
+    refuse("securityContext.seccompProfile.type", When::Is("Localhost"), "use RuntimeDefault or Unconfined"),
+    refuse("initContainers[].restartPolicy", When::Set, "run it as an ordinary container"),
+    refuse("containers[].restartPolicy", When::Set, "use the pod's restartPolicy"),
+];
+
+/// Paths start at a container, of either list.
+pub(super) const CONTAINER: &[Unsupported] = &[
+    refuse("livenessProbe", When::Set, LEAVE_OUT),
+    refuse("readinessProbe", When::Set, LEAVE_OUT),
+    refuse("startupProbe", When::Set, LEAVE_OUT),
+    refuse("lifecycle", When::Set, LEAVE_OUT),
+    refuse("stdin", When::True, LEAVE_OUT),
+    refuse("tty", When::True, LEAVE_OUT),
+    refuse("volumeDevices", When::Set, "mount a volume instead"),
+    refuse("volumeMounts[].subPath", When::IsNot(&[""]), "mount the whole volume"),
+    refuse("volumeMounts[].subPathExpr", When::IsNot(&[""]), "mount the whole volume"),
+    refuse("volumeMounts[].mountPropagation", When::IsNot(&["None"]), LEAVE_OUT),
+    refuse("volumeMounts[].recursiveReadOnly", When::IsNot(&["Disabled"]), LEAVE_OUT),
+    refuse("env[].valueFrom.resourceFieldRef", When::Set, "write the value itself"),
+    refuse("env[].valueFrom.fileKeyRef", When::Set, "use configMapKeyRef or secretKeyRef"),
+    refuse("restartPolicyRules", When::Set, LEAVE_OUT),
+    refuse("resources.claims", When::Set, LEAVE_OUT),
+    refuse("resources.limits.ephemeral-storage", When::Set, "limit cpu and memory only"),
+    refuse(
+        "securityContext",
+        When::HasOther(&[
+            "runAsUser",
+            "runAsGroup",
+            "runAsNonRoot",
+            "readOnlyRootFilesystem",
+            "allowPrivilegeEscalation",
+            "capabilities",
+            "seccompProfile",
+            "privileged",
+            "procMount",
+        ]),
+        LEAVE_OUT,
+    ),
+    refuse("securityContext.privileged", When::True, "add the capabilities it needs"),
+    refuse("securityContext.procMount", When::IsNot(&["Default"]), LEAVE_OUT),
+    refuse("securityContext.seccompProfile.type", When::Is("Localhost"), "use RuntimeDefault or Unconfined"),
+];

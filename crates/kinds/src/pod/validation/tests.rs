@@ -1,0 +1,1 @@
+//! Rules for pods, as tables of manifests and their mistakes.
