@@ -153,11 +153,11 @@ mod tests {
 
     #[test]
     fn env_from_the_command_line_replaces_the_files() {
-        let text = "kind: Job\nspec: {template: {spec: {containers: [{name: a, env: [{name: X, value: old}, {name: Y, value: y}]}]}}}";
+        let text = "kind: Job\nspec: {template: {spec: {containers: [{name: a, env: [{name: X, value: old}, {name: Z, value: z}]}]}}}";
         let mut job = parse(text, "x.yaml").unwrap().job;
         overlay(&mut job, &FromImage { env: vec!["X=new".into()], ..FromImage::default() }).unwrap();
         let env = &job["spec"]["template"]["spec"]["containers"][0]["env"];
-        assert_eq!(*env, json!([{"name": "Y", "value": "y"}, {"name": "X", "value": "new"}]));
+        assert_eq!(*env, json!([{"name": "Z", "value": "z"}, {"name": "X", "value": "new"}]));
         assert!(overlay(&mut job, &FromImage { env: vec!["=1".into()], ..FromImage::default() }).is_err());
     }
 }
