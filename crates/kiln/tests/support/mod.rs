@@ -179,7 +179,7 @@ impl Drop for Server {
         while !processes(&data_dir).is_empty() && start.elapsed() < Duration::from_secs(10) {
             std::thread::sleep(Duration::from_millis(20));
         }
-        remove_cgroups(&agent::cgroups::instance_of(&self.data_dir().join("agent")));
+        remove_cgroups(&agent::cgroups::instance(&self.data_dir().join("agent")));
     }
 }
 
@@ -209,7 +209,7 @@ pub fn traces(data_dir: &str) -> Vec<String> {
     let mut found: Vec<String> = processes(data_dir).into_iter().map(|pid| format!("process {pid}")).collect();
     let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
     found.extend(mounts.lines().filter(|line| line.contains(data_dir)).map(|line| format!("mount {line}")));
-    let instance = agent::cgroups::instance_of(&Path::new(data_dir).join("agent"));
+    let instance = agent::cgroups::instance(&Path::new(data_dir).join("agent"));
     found.extend(cgroups(&instance).into_iter().map(|path| format!("cgroup {}", path.display())));
     found
 }
