@@ -69,6 +69,7 @@ impl Server {
             node: node.clone(),
             version: VERSION.into(),
         });
+        api.bootstrap().await.map_err(|status| Problem::internal("failed to make the first objects").because(status))?;
         let client = |component: &str| kube::Client::new(api.client_service(User::component(component)), "default");
 
         let runtime = agent::runtime::builtin::BuiltIn::new(options.data_dir.join("agent"));
