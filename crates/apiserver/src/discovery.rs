@@ -102,7 +102,7 @@ fn legacy_entries(kind: &'static dyn Kind) -> Vec<Value> {
 }
 
 /// Group, version and kind of what a subresource answers or takes.
-fn response_kind(kind: &'static dyn Kind, subresource: &str) -> (&'static str, &'static str, &'static str) {
+pub(crate) fn response_kind(kind: &'static dyn Kind, subresource: &str) -> (&'static str, &'static str, &'static str) {
     let names = kind.names();
     match subresource {
         "binding" => ("", "v1", "Binding"),

@@ -7,7 +7,7 @@
 
 mod decode;
 mod encode;
-mod wire;
+pub(crate) mod wire;
 
 use kinds::schema;
 use serde_json::{Map, Value};
