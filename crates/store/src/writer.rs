@@ -10,6 +10,7 @@ use crate::record::Record;
 use crate::reserve::Reserve;
 use crate::txn::{CommitError, Committed, Op, Txn};
 use rusqlite::Connection;
+use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
@@ -54,12 +55,14 @@ pub(crate) fn start(
     let end = options.end.clone();
     let body = move || {
         let log = dir.log();
-        let run = || Writer::new(&database, &log, &memory)?.run(&receiver);
+        // Outlives the writer: nobody learns that their answer will not come before `end` has had its say.
+        let mut in_flight = VecDeque::new();
+        let run = || Writer::new(&database, &log, &memory, &mut in_flight)?.run(&receiver);
         let failure = match catch_unwind(AssertUnwindSafe(run)) {
-            Ok(Ok(closed)) => {
-                close(database);
+            Ok(Ok(end)) => {
+                close(database, &end);
                 drop(dir);
-                if let Some(closed) = closed {
+                if let Some(closed) = end.closed {
                     // Whoever closed need not have waited.
                     let _ = closed.send(());
                 }
@@ -80,15 +83,22 @@ pub(crate) fn start(
     Ok(sender)
 }
 
+/// How a writer ended that nothing went wrong with.
+struct End {
+    /// Who waits for it; `None`: the last handle was dropped.
+    closed: Option<oneshot::Sender<()>>,
+    is_short_of_space: bool,
+}
+
 /// SQLite checkpoints and removes the log.
-fn close(database: Database) {
+fn close(database: Database, end: &End) {
     let Database { connection, reserve, .. } = database;
     if let Err((_, error)) = connection.close() {
         // Nothing is lost: the next start reads the log.
         warn!(%error, "failed to close the database");
     }
-    // On a full disk the log's blocks have just become free.
-    if !reserve.is_whole()
+    // The log's blocks have just become free.
+    if end.is_short_of_space
         && let Err(error) = reserve.fill()
     {
         warn!(%error, "disk is full");
@@ -101,6 +111,7 @@ struct Writer<'a> {
     reserve: &'a Reserve,
     log: &'a Path,
     memory: &'a Memory,
+    in_flight: &'a mut VecDeque<Request>,
     /// The reserve is given up: new keys are refused until it is whole again.
     is_short_of_space: bool,
     /// There is something to do in a quiet moment.
@@ -108,19 +119,25 @@ struct Writer<'a> {
 }
 
 impl<'a> Writer<'a> {
-    fn new(database: &'a Database, log: &'a Path, memory: &'a Memory) -> Result<Self, Trouble> {
+    fn new(
+        database: &'a Database,
+        log: &'a Path,
+        memory: &'a Memory,
+        in_flight: &'a mut VecDeque<Request>,
+    ) -> Result<Self, Trouble> {
         Ok(Self {
             connection: &database.connection,
             statements: Statements::prepare(&database.connection)?,
             reserve: &database.reserve,
             log,
             memory,
+            in_flight,
             is_short_of_space: database.is_short_of_space,
             is_untidy: true,
         })
     }
 
-    fn run(mut self, messages: &Receiver<Message>) -> Result<Option<oneshot::Sender<()>>, Trouble> {
+    fn run(mut self, messages: &Receiver<Message>) -> Result<End, Trouble> {
         loop {
             let first = if self.is_untidy {
                 messages.recv_timeout(QUIET)
@@ -133,12 +150,12 @@ impl<'a> Writer<'a> {
                     self.tidy()?;
                     continue;
                 }
-                Err(RecvTimeoutError::Disconnected) => return Ok(None),
+                Err(RecvTimeoutError::Disconnected) => return Ok(self.end(None)),
             };
-            let (requests, closed) = gather(first, messages);
-            self.commit(requests)?;
+            let closed = gather(first, messages, self.in_flight);
+            self.commit()?;
             if closed.is_some() {
-                return Ok(closed);
+                return Ok(self.end(closed));
             }
             let log = database::checkpoint(self.connection, "NOOP")?;
             self.is_untidy |= log.n_checkpointed < log.n_pages;
@@ -149,40 +166,46 @@ impl<'a> Writer<'a> {
         }
     }
 
-    fn commit(&mut self, requests: Vec<Request>) -> Result<(), Trouble> {
-        let unwritten = self.commit_together(requests)?;
-        if unwritten.is_empty() {
+    fn end(&self, closed: Option<oneshot::Sender<()>>) -> End {
+        End { closed, is_short_of_space: self.is_short_of_space }
+    }
+
+    fn commit(&mut self) -> Result<(), Trouble> {
+        if self.commit_first(self.in_flight.len())? {
             return Ok(());
         }
         self.give_up_reserve()?;
-        for request in unwritten {
-            for refused in self.commit_together(vec![request])? {
+        while !self.in_flight.is_empty() {
+            if self.commit_first(1)? {
+                continue;
+            }
+            if let Some(refused) = self.in_flight.pop_front() {
                 refused.reply(Err(CommitError::DiskFull));
             }
         }
         Ok(())
     }
 
-    /// All in one commit, then the answers. Gives the requests back, unanswered, when there is no space for them.
-    fn commit_together(&mut self, requests: Vec<Request>) -> Result<Vec<Request>, Trouble> {
+    /// The first `n` of those in flight in one commit, then their answers. False: no space, and nothing happened.
+    fn commit_first(&mut self, n: usize) -> Result<bool, Trouble> {
         let published = |key: &str| self.memory.get(key);
         let mut batch = Batch::new(self.memory.revision());
-        let mut results = Vec::with_capacity(requests.len());
-        for Request { txn, .. } in &requests {
+        let mut results = Vec::with_capacity(n);
+        for Request { txn, .. } in self.in_flight.iter().take(n) {
             let is_refused = self.is_short_of_space && creates_keys(txn, published);
             results.push(if is_refused { Err(CommitError::DiskFull) } else { batch.add(txn, published) });
         }
         if !batch.events.is_empty() {
             match self.statements.write(&batch.changes, batch.revision) {
-                Err(Trouble::Full) => return Ok(requests),
+                Err(Trouble::Full) => return Ok(false),
                 written => written?,
             }
         }
         self.memory.publish(batch);
-        for (request, result) in requests.into_iter().zip(results) {
+        for (request, result) in self.in_flight.drain(..n).zip(results) {
             request.reply(result);
         }
-        Ok(Vec::new())
+        Ok(true)
     }
 
     /// Frees the reserve and uses it before others do: the log moves to the database, then takes the blocks it will need.
@@ -243,23 +266,26 @@ impl Request {
     }
 }
 
-/// Everything that waits, within the bounds of a batch; and who waits for the store to be closed.
-fn gather(first: Message, messages: &Receiver<Message>) -> (Vec<Request>, Option<oneshot::Sender<()>>) {
-    let mut requests = Vec::new();
+/// Takes everything that waits, within the bounds of a batch. Returns who waits for the store to be closed.
+fn gather(
+    first: Message,
+    messages: &Receiver<Message>,
+    in_flight: &mut VecDeque<Request>,
+) -> Option<oneshot::Sender<()>> {
     let mut n_bytes = 0;
     let mut next = Some(first);
     while let Some(message) = next {
         match message {
-            Message::Close(closed) => return (requests, Some(closed)),
+            Message::Close(closed) => return Some(closed),
             Message::Commit(request) => {
                 n_bytes += request.txn.n_bytes();
-                requests.push(request);
+                in_flight.push_back(request);
             }
         }
-        let is_full = BATCH_TXNS <= requests.len() || BATCH_BYTES <= n_bytes;
+        let is_full = BATCH_TXNS <= in_flight.len() || BATCH_BYTES <= n_bytes;
         next = if is_full { None } else { messages.try_recv().ok() };
     }
-    (requests, None)
+    None
 }
 
 fn creates_keys(txn: &Txn, published: impl Fn(&str) -> Option<Arc<Record>>) -> bool {
