@@ -63,7 +63,7 @@ impl Kind for ConfigMap {
         errors
     }
     fn validate_update(&self, object: &Value, old: &Value, _: Part) -> Vec<FieldError> {
-        let mut errors = metadata::validate_update(object, old);
+        let mut errors = Vec::new();
         check_sealed(object, old, &["data", "binaryData"], &mut errors);
         errors
     }

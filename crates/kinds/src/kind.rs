@@ -45,8 +45,6 @@ pub enum Part {
     Spec,
     /// The status: subresource `status`.
     Status,
-    /// A Namespace's `spec.finalizers`: subresource `finalize`.
-    Finalize,
 }
 
 /// What happens to dependents when an owner is deleted.
@@ -164,6 +162,7 @@ pub trait Kind: Send + Sync + std::fmt::Debug {
         (self.names().group, self.names().plural)
     }
     /// Turns the form that `storage()`'s own kind stores into this kind's.
+    #[expect(clippy::wrong_self_convention, reason = "the pair of to_storage; what turns is the argument")]
     fn from_storage(&self, _object: &mut Value) {}
     /// Turns this kind's form into the one that `storage()`'s own kind stores.
     fn to_storage(&self, _object: &mut Value) {}

@@ -49,3 +49,66 @@ pub const KINDS: &[&dyn Kind] = &[
 pub fn by_resource(group: &str, plural: &str) -> Option<&'static dyn Kind> {
     KINDS.iter().copied().find(|kind| kind.names().group == group && kind.names().plural == plural)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn every_kind_is_found_by_group_and_plural_and_stands_once() {
+        let mut seen = BTreeSet::new();
+        for kind in KINDS {
+            let names = kind.names();
+            assert!(seen.insert((names.group, names.plural)), "{names:?} stands twice");
+            let found = by_resource(names.group, names.plural).unwrap();
+            assert_eq!(found.names().kind, names.kind);
+            let (group, plural) = kind.storage();
+            assert!(by_resource(group, plural).is_some(), "{names:?} is stored under a kind that is not there");
+        }
+        assert!(by_resource("batch", "cronjob").is_none());
+    }
+
+    #[test]
+    fn every_kinds_type_is_in_the_schema() {
+        for kind in KINDS {
+            assert!(schema::lookup(kind.type_name()).is_some(), "{}", kind.type_name());
+        }
+    }
+
+    #[test]
+    fn no_kind_panics_whatever_an_object_looks_like() {
+        let odd = [
+            json!(null),
+            json!([1]),
+            json!("text"),
+            json!({}),
+            json!({"metadata": [], "spec": [], "status": 1, "data": 7, "stringData": [], "type": {}}),
+            json!({"metadata": {"labels": [], "name": 1, "ownerReferences": {}, "finalizers": "x"}, "spec": {"jobTemplate": 1,
+                "template": "x", "containers": {}, "finalizers": {}}, "status": {"conditions": {}, "containerStatuses": [1]}}),
+        ];
+        for kind in KINDS {
+            for object in &odd {
+                let mut object: Value = object.clone();
+                let old = object.clone();
+                kind.default(&mut object);
+                kind.validate(&object);
+                kind.warnings(&object);
+                kind.row(&object, testing::now());
+                kind.selectable_fields(&object);
+                kind.deletion(&object, Some(1));
+                kind.holds_deletion(&object);
+                kind.last_written(&object);
+                for part in [Part::Spec, Part::Status] {
+                    kind.validate_update(&object, &old, part);
+                    kind.prepare_update(&mut object.clone(), &old, part);
+                }
+                kind.from_storage(&mut object.clone());
+                kind.to_storage(&mut object.clone());
+                kind.mark_deleted(&mut object.clone());
+                kind.prepare_create(&mut object);
+            }
+        }
+    }
+}

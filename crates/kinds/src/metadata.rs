@@ -1,11 +1,11 @@
-//! Rules for metadata, the same for every kind (K:apimachinery/pkg/api/validation/objectmeta.go).
+//! Rules for metadata, the same for every kind (K:apimachinery/pkg/api/validation/objectmeta.go). What may not change
+//! in metadata the server keeps as it was.
 
 use crate::at::At;
 use crate::kind::Scope;
-use meta::field::{FieldError, quote};
-use meta::{names, object};
+use meta::field::FieldError;
+use meta::names;
 use serde_json::Value;
-use std::collections::BTreeSet;
 
 const ANNOTATIONS_BYTES: usize = 256 * 1024;
 
@@ -34,28 +34,6 @@ pub(crate) fn validate(object: &Value, scope: Scope, name_rule: NameRule) -> Vec
     check_annotations(&metadata.field("annotations"), &mut errors);
     check_owners(&metadata.field("ownerReferences"), &mut errors);
     check_finalizers(&metadata.field("finalizers"), &mut errors);
-    errors
-}
-
-/// Every mistake in changing `old`'s metadata into `object`'s.
-pub(crate) fn validate_update(object: &Value, old: &Value) -> Vec<FieldError> {
-    let mut errors = Vec::new();
-    let metadata = At::root(object).field("metadata");
-    let old_metadata = At::root(old).field("metadata");
-    for field in ["name", "namespace", "uid", "creationTimestamp"] {
-        metadata.field(field).check_immutable(&old_metadata.field(field), &mut errors);
-    }
-    if object::is_being_deleted(old) {
-        let known: BTreeSet<&str> = object::finalizers(old).collect();
-        let added: BTreeSet<&str> = object::finalizers(object).filter(|finalizer| !known.contains(finalizer)).collect();
-        if !added.is_empty() {
-            let added: Vec<String> = added.into_iter().map(quote).collect();
-            let added = added.join(", ");
-            errors.push(metadata.field("finalizers").forbidden(&format!(
-                "no new finalizers can be added if the object is being deleted, found new finalizers []string{{{added}}}"
-            )));
-        }
-    }
     errors
 }
 
@@ -203,19 +181,5 @@ mod tests {
             json!({"name": "a", "namespace": "n", "annotations": {"k": "x".repeat(256 * 1024)}}),
             &["metadata.annotations: Too long: may not be more than 262144 bytes"],
         );
-    }
-
-    #[test]
-    fn identity_does_not_change_and_dying_objects_gain_no_finalizers() {
-        let old = json!({"metadata": {"name": "a", "uid": "1", "deletionTimestamp": "2026-01-01T00:00:00Z", "finalizers": ["a.b/c"]}});
-        let new = json!({"metadata": {"name": "a", "uid": "2", "finalizers": ["a.b/c", "d.e/f"]}});
-        assert_eq!(
-            texts(&validate_update(&new, &old)),
-            [
-                "metadata.uid: Invalid value: \"2\": field is immutable",
-                "metadata.finalizers: Forbidden: no new finalizers can be added if the object is being deleted, found new finalizers []string{\"d.e/f\"}",
-            ]
-        );
-        assert!(validate_update(&old, &old).is_empty());
     }
 }

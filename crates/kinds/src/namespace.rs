@@ -2,7 +2,7 @@
 //!
 //! `[ Active ] --delete--> [ Terminating: spec.finalizers holds it ] --finalize, once empty--> gone`
 
-use crate::at::{At, items_mut};
+use crate::at::At;
 use crate::kind::{Column, Kind, Names, Part, Row, Scope};
 use crate::{metadata, strategy, table, verbs};
 use jiff::Timestamp;
@@ -66,7 +66,6 @@ impl Kind for Namespace {
         match part {
             Part::Spec => strategy::restore(object, old, &["spec", "status"]),
             Part::Status => strategy::keep_only(object, old, &["metadata", "status"]),
-            Part::Finalize => strategy::keep_only(object, old, &["metadata", "spec"]),
         }
     }
     fn validate(&self, object: &Value) -> Vec<FieldError> {
@@ -82,8 +81,8 @@ impl Kind for Namespace {
         }
         errors
     }
-    fn validate_update(&self, object: &Value, old: &Value, part: Part) -> Vec<FieldError> {
-        let mut errors = metadata::validate_update(object, old);
+    fn validate_update(&self, object: &Value, _: &Value, part: Part) -> Vec<FieldError> {
+        let mut errors = Vec::new();
         let phase = At::root(object).fields(&["status", "phase"]);
         let is_being_deleted = object::is_being_deleted(object);
         match phase.text() {
@@ -116,16 +115,6 @@ impl Kind for Namespace {
     }
 }
 
-/// Takes our finalizer off; what is left is others'. For the namespace controller.
-pub fn finalize(namespace: &mut Value) {
-    let Some(spec) = namespace.get_mut("spec") else { return };
-    let kept: Vec<Value> = items_mut(spec, "finalizers")
-        .filter(|finalizer| **finalizer != FINALIZER)
-        .map(|finalizer| finalizer.take())
-        .collect();
-    object::as_map(spec).insert("finalizers".to_owned(), kept.into());
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -147,22 +136,24 @@ mod tests {
     }
 
     #[test]
-    fn deleting_one_marks_it_terminating_and_finalizing_lets_it_go() {
+    fn deleting_one_marks_it_terminating_and_its_last_finalizer_lets_it_go() {
         let mut object = created(&Namespace, &namespace());
         Namespace.mark_deleted(&mut object);
         assert_eq!(cells(&Namespace, &object)[1], "Terminating");
-        finalize(&mut object);
+        object["spec"]["finalizers"] = json!([]);
         assert!(!Namespace.holds_deletion(&object));
     }
 
     #[test]
-    fn only_finalize_changes_the_finalizers() {
+    fn an_ordinary_write_leaves_finalizers_and_status() {
         let old = created(&Namespace, &namespace());
-        for (part, expect) in [(Part::Spec, 1), (Part::Status, 1), (Part::Finalize, 0)] {
+        for part in [Part::Spec, Part::Status] {
             let mut new = old.clone();
-            finalize(&mut new);
+            new["spec"]["finalizers"] = json!([]);
+            new["status"]["phase"] = "Terminating".into();
             Namespace.prepare_update(&mut new, &old, part);
-            assert_eq!(new["spec"]["finalizers"].as_array().unwrap().len(), expect, "{part:?}");
+            assert_eq!(new["spec"], old["spec"], "{part:?}");
+            assert_eq!(new["status"] == old["status"], part == Part::Spec);
         }
     }
 

@@ -60,7 +60,7 @@ impl Kind for Secret {
         errors
     }
     fn validate_update(&self, object: &Value, old: &Value, _: Part) -> Vec<FieldError> {
-        let mut errors = metadata::validate_update(object, old);
+        let mut errors = Vec::new();
         At::root(object).field("type").check_immutable(&At::root(old).field("type"), &mut errors);
         check_sealed(object, old, &["data"], &mut errors);
         errors

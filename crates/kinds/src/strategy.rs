@@ -15,7 +15,7 @@ pub(crate) fn begin(object: &mut Value) {
 pub(crate) fn keep(object: &mut Value, old: &Value, part: Part) {
     match part {
         Part::Spec => restore(object, old, &["status"]),
-        Part::Status | Part::Finalize => keep_only(object, old, &["metadata", "status"]),
+        Part::Status => keep_only(object, old, &["metadata", "status"]),
     }
     let has_moved = !is_same(&object["spec"], &old["spec"]);
     let generation = object::generation(old) + i64::from(has_moved);

@@ -51,11 +51,7 @@ impl FieldError {
         new(Reason::Invalid, field, None, detail)
     }
     /// `Unsupported value: V: supported values: "A", "B"`, in the order given.
-    pub fn not_supported(
-        field: impl Into<String>,
-        value: impl Into<Value>,
-        supported: &[&str],
-    ) -> Self {
+    pub fn not_supported(field: impl Into<String>, value: impl Into<Value>, supported: &[&str]) -> Self {
         let quoted: Vec<String> = supported.iter().map(|text| quote(text)).collect();
         let detail = match quoted.is_empty() {
             true => String::new(),
@@ -132,11 +128,7 @@ fn new(reason: Reason, field: impl Into<String>, value: Option<Value>, detail: &
         body.push_str(": ");
         body.push_str(detail);
     }
-    FieldError {
-        reason,
-        field: field.into(),
-        body,
-    }
+    FieldError { reason, field: field.into(), body }
 }
 
 /// Texts quoted, everything else as JSON with `<`, `>` and `&` escaped, as Go writes it.
@@ -145,9 +137,7 @@ fn print(value: &Value) -> String {
         return quote(text);
     }
     let json = value.to_string();
-    json.replace('<', "\\u003c")
-        .replace('>', "\\u003e")
-        .replace('&', "\\u0026")
+    json.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026")
 }
 
 /// A text between double quotes, with the escapes of Go's `%q`.
@@ -204,66 +194,26 @@ mod tests {
     #[test]
     fn every_kind_of_mistake_has_its_text_and_its_cause() {
         type E = FieldError;
-        check(
-            E::required("a", ""),
-            "a: Required value",
-            "FieldValueRequired",
-        );
-        check(
-            E::required("a.b", "when c"),
-            "a.b: Required value: when c",
-            "FieldValueRequired",
-        );
+        check(E::required("a", ""), "a: Required value", "FieldValueRequired");
+        check(E::required("a.b", "when c"), "a.b: Required value: when c", "FieldValueRequired");
         check(
             E::invalid("spec.x", -1, "must be greater than or equal to 0"),
             "spec.x: Invalid value: -1: must be greater than or equal to 0",
             "FieldValueInvalid",
         );
-        check(
-            E::invalid_unshown("data[k]", "secret"),
-            "data[k]: Invalid value: secret",
-            "FieldValueInvalid",
-        );
+        check(E::invalid_unshown("data[k]", "secret"), "data[k]: Invalid value: secret", "FieldValueInvalid");
         check(
             E::not_supported("m", "x", &["A", "B"]),
             "m: Unsupported value: \"x\": supported values: \"A\", \"B\"",
             "FieldValueNotSupported",
         );
-        check(
-            E::forbidden("f", "no"),
-            "f: Forbidden: no",
-            "FieldValueForbidden",
-        );
-        check(
-            E::too_long("l", 63),
-            "l: Too long: may not be more than 63 bytes",
-            "FieldValueTooLong",
-        );
-        check(
-            E::too_many("m", 21, 20),
-            "m: Too many: 21: must have at most 20 items",
-            "FieldValueTooMany",
-        );
-        check(
-            E::too_many("m", 2, 1),
-            "m: Too many: 2: must have at most 1 item",
-            "FieldValueTooMany",
-        );
-        check(
-            E::duplicate("d", "x"),
-            "d: Duplicate value: \"x\"",
-            "FieldValueDuplicate",
-        );
-        check(
-            E::not_found("n", "v"),
-            "n: Not found: \"v\"",
-            "FieldValueNotFound",
-        );
-        check(
-            E::type_invalid("t", true, "odd"),
-            "t: Invalid value: true: odd",
-            "FieldValueTypeInvalid",
-        );
+        check(E::forbidden("f", "no"), "f: Forbidden: no", "FieldValueForbidden");
+        check(E::too_long("l", 63), "l: Too long: may not be more than 63 bytes", "FieldValueTooLong");
+        check(E::too_many("m", 21, 20), "m: Too many: 21: must have at most 20 items", "FieldValueTooMany");
+        check(E::too_many("m", 2, 1), "m: Too many: 2: must have at most 1 item", "FieldValueTooMany");
+        check(E::duplicate("d", "x"), "d: Duplicate value: \"x\"", "FieldValueDuplicate");
+        check(E::not_found("n", "v"), "n: Not found: \"v\"", "FieldValueNotFound");
+        check(E::type_invalid("t", true, "odd"), "t: Invalid value: true: odd", "FieldValueTypeInvalid");
     }
 
     #[test]
@@ -273,10 +223,7 @@ mod tests {
             (json!(true), "true"),
             (json!(null), "null"),
             (json!("a\"b\\c\n\u{1}é\u{a0}"), r#""a\"b\\c\n\x01é\u00a0""#),
-            (
-                json!({"a": "<&>", "b": [1, 2]}),
-                r#"{"a":"\u003c\u0026\u003e","b":[1,2]}"#,
-            ),
+            (json!({"a": "<&>", "b": [1, 2]}), r#"{"a":"\u003c\u0026\u003e","b":[1,2]}"#),
         ] {
             assert_eq!(print(&value), expect);
         }

@@ -15,12 +15,12 @@ const LABEL_RULE: &str = "a lowercase RFC 1123 label must consist of lower case 
 const LABEL_REGEX: &str = "[a-z0-9]([-a-z0-9]*[a-z0-9])?";
 const SUBDOMAIN_RULE: &str = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character";
 const SUBDOMAIN_REGEX: &str = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*";
-const QUALIFIED_RULE: &str = "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character";
+const QUALIFIED_RULE: &str =
+    "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character";
 const QUALIFIED_REGEX: &str = "([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]";
 const LABEL_VALUE_RULE: &str = "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character";
 const LABEL_VALUE_REGEX: &str = "(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?";
-const CONFIG_KEY_RULE: &str =
-    "a valid config key must consist of alphanumeric characters, '-', '_' or '.'";
+const CONFIG_KEY_RULE: &str = "a valid config key must consist of alphanumeric characters, '-', '_' or '.'";
 const CONFIG_KEY_REGEX: &str = "[-._a-zA-Z0-9]+";
 const PATH_REGEX: &str = r"[A-Za-z0-9/\-._~%!$&'()*+,;=:]+";
 
@@ -48,13 +48,7 @@ pub fn dns_subdomain_errors(value: &str) -> Vec<String> {
 
 /// What is wrong with `value` as a label or annotation key (`prefix/name`).
 pub fn qualified_name_errors(value: &str) -> Vec<String> {
-    let qualified_rule = || {
-        rule(
-            QUALIFIED_RULE,
-            QUALIFIED_REGEX,
-            &["MyName", "my.name", "123-abc"],
-        )
-    };
+    let qualified_rule = || rule(QUALIFIED_RULE, QUALIFIED_REGEX, &["MyName", "my.name", "123-abc"]);
     let mut errors = Vec::new();
     let name = match value.split('/').collect::<Vec<_>>().as_slice() {
         [name] => *name,
@@ -118,10 +112,7 @@ pub fn env_name_errors(value: &str) -> Vec<String> {
     if !value.is_empty() && value.bytes().all(allowed) {
         return Vec::new();
     }
-    vec![
-        "a valid environment variable name must consist only of printable ASCII characters other than '='"
-            .to_owned(),
-    ]
+    vec!["a valid environment variable name must consist only of printable ASCII characters other than '='".to_owned()]
 }
 
 /// What is wrong with `value` as the name of a port.
@@ -153,10 +144,7 @@ pub fn domain_prefixed_path_errors(value: &str) -> Vec<(String, String)> {
     if domain.is_empty() || path.is_empty() {
         return vec![(value.to_owned(), shape.to_owned())];
     }
-    let mut errors: Vec<_> = dns_subdomain_errors(domain)
-        .into_iter()
-        .map(|text| (domain.to_owned(), text))
-        .collect();
+    let mut errors: Vec<_> = dns_subdomain_errors(domain).into_iter().map(|text| (domain.to_owned(), text)).collect();
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"/-._~%!$&'()*+,;=:".contains(&byte);
     if !path.bytes().all(allowed) {
         errors.push((path.to_owned(), rule("Invalid path", PATH_REGEX, &[])));
@@ -209,12 +197,8 @@ pub fn uid(entropy: &dyn Entropy) -> String {
 fn is_dns_label(value: &str) -> bool {
     let alphanumeric = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
     let bytes = value.as_bytes();
-    let ends_well = bytes.first().copied().is_some_and(alphanumeric)
-        && bytes.last().copied().is_some_and(alphanumeric);
-    ends_well
-        && bytes
-            .iter()
-            .all(|byte| alphanumeric(*byte) || *byte == b'-')
+    let ends_well = bytes.first().copied().is_some_and(alphanumeric) && bytes.last().copied().is_some_and(alphanumeric);
+    ends_well && bytes.iter().all(|byte| alphanumeric(*byte) || *byte == b'-')
 }
 
 fn is_dns_subdomain(value: &str) -> bool {
@@ -224,12 +208,9 @@ fn is_dns_subdomain(value: &str) -> bool {
 /// A label's value, or the name part of its key.
 fn is_qualified_part(value: &str) -> bool {
     let bytes = value.as_bytes();
-    let ends_well = bytes.first().is_some_and(u8::is_ascii_alphanumeric)
-        && bytes.last().is_some_and(u8::is_ascii_alphanumeric);
-    ends_well
-        && bytes
-            .iter()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(byte))
+    let ends_well =
+        bytes.first().is_some_and(u8::is_ascii_alphanumeric) && bytes.last().is_some_and(u8::is_ascii_alphanumeric);
+    ends_well && bytes.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(byte))
 }
 
 fn too_long(value: &str, max_bytes: usize) -> Vec<String> {
@@ -281,11 +262,7 @@ mod tests {
         let long = "a".repeat(64);
         check(dns_label_errors, &long, &["must be no more than 63 bytes"]);
         let long_and_bad = "A".repeat(64);
-        check(
-            dns_label_errors,
-            &long_and_bad,
-            &["must be no more than 63 bytes", LABEL],
-        );
+        check(dns_label_errors, &long_and_bad, &["must be no more than 63 bytes", LABEL]);
     }
 
     #[test]
@@ -297,11 +274,7 @@ mod tests {
             check(dns_subdomain_errors, bad, &[SUBDOMAIN]);
         }
         let long = "a".repeat(254);
-        check(
-            dns_subdomain_errors,
-            &long,
-            &["must be no more than 253 bytes"],
-        );
+        check(dns_subdomain_errors, &long, &["must be no more than 253 bytes"]);
     }
 
     #[test]
@@ -310,22 +283,10 @@ mod tests {
             check(qualified_name_errors, good, &[]);
         }
         let name_part = format!("name part {QUALIFIED}");
-        check(
-            qualified_name_errors,
-            "",
-            &["name part must be non-empty", &name_part],
-        );
+        check(qualified_name_errors, "", &["name part must be non-empty", &name_part]);
         check(qualified_name_errors, "a b", &[&name_part]);
-        check(
-            qualified_name_errors,
-            "/a",
-            &["prefix part must be non-empty"],
-        );
-        check(
-            qualified_name_errors,
-            "A/b",
-            &[&format!("prefix part {SUBDOMAIN}")],
-        );
+        check(qualified_name_errors, "/a", &["prefix part must be non-empty"]);
+        check(qualified_name_errors, "A/b", &[&format!("prefix part {SUBDOMAIN}")]);
         check(
             qualified_name_errors,
             "a/b/c",
@@ -333,11 +294,7 @@ mod tests {
                 "a qualified name {QUALIFIED} with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')"
             )],
         );
-        check(
-            qualified_name_errors,
-            &"a".repeat(64),
-            &["name part must be no more than 63 bytes"],
-        );
+        check(qualified_name_errors, &"a".repeat(64), &["name part must be no more than 63 bytes"]);
     }
 
     #[test]
@@ -348,11 +305,7 @@ mod tests {
         for bad in ["-a", "a-", "a b", "a/b", "."] {
             check(label_value_errors, bad, &[VALUE]);
         }
-        check(
-            label_value_errors,
-            &"a".repeat(64),
-            &["must be no more than 63 bytes"],
-        );
+        check(label_value_errors, &"a".repeat(64), &["must be no more than 63 bytes"]);
     }
 
     #[test]
@@ -382,31 +335,11 @@ mod tests {
     #[test]
     fn port_names_are_short_and_hold_a_letter() {
         check(port_name_errors, "http-8080", &[]);
-        check(
-            port_name_errors,
-            "8080",
-            &["must contain at least one letter (a-z)"],
-        );
-        check(
-            port_name_errors,
-            "a--b",
-            &["must not contain consecutive hyphens"],
-        );
-        check(
-            port_name_errors,
-            "a-",
-            &["must not begin or end with a hyphen"],
-        );
-        check(
-            port_name_errors,
-            "abcdefghijklmnop",
-            &["must be no more than 15 bytes"],
-        );
-        check(
-            port_name_errors,
-            "aB",
-            &["must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)"],
-        );
+        check(port_name_errors, "8080", &["must contain at least one letter (a-z)"]);
+        check(port_name_errors, "a--b", &["must not contain consecutive hyphens"]);
+        check(port_name_errors, "a-", &["must not begin or end with a hyphen"]);
+        check(port_name_errors, "abcdefghijklmnop", &["must be no more than 15 bytes"]);
+        check(port_name_errors, "aB", &["must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)"]);
     }
 
     #[test]
@@ -423,8 +356,7 @@ mod tests {
             domain_prefixed_path_errors("a/b c"),
             [(
                 "b c".to_owned(),
-                r"Invalid path (regex used for validation is '[A-Za-z0-9/\-._~%!$&'()*+,;=:]+')"
-                    .to_owned()
+                r"Invalid path (regex used for validation is '[A-Za-z0-9/\-._~%!$&'()*+,;=:]+')".to_owned()
             )]
         );
     }
@@ -456,13 +388,7 @@ mod tests {
 
     #[test]
     fn uids_are_version_four_uuids() {
-        assert_eq!(
-            uid(&counting_from(0)),
-            "00010203-0405-4607-8809-0a0b0c0d0e0f"
-        );
-        assert_eq!(
-            uid(&counting_from(240)),
-            "f0f1f2f3-f4f5-46f7-b8f9-fafbfcfdfeff"
-        );
+        assert_eq!(uid(&counting_from(0)), "00010203-0405-4607-8809-0a0b0c0d0e0f");
+        assert_eq!(uid(&counting_from(240)), "f0f1f2f3-f4f5-46f7-b8f9-fafbfcfdfeff");
     }
 }

@@ -40,18 +40,11 @@ pub fn label<'a>(object: &'a Value, key: &str) -> Option<&'a str> {
 }
 /// `metadata.finalizers`.
 pub fn finalizers(object: &Value) -> impl Iterator<Item = &str> {
-    object["metadata"]["finalizers"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .filter_map(Value::as_str)
+    object["metadata"]["finalizers"].as_array().into_iter().flatten().filter_map(Value::as_str)
 }
 /// The owner with `controller: true`.
 pub fn controller(object: &Value) -> Option<&Value> {
-    object["metadata"]["ownerReferences"]
-        .as_array()?
-        .iter()
-        .find(|owner| owner["controller"] == true)
+    object["metadata"]["ownerReferences"].as_array()?.iter().find(|owner| owner["controller"] == true)
 }
 
 /// `object.FIELD` as a map that can be written to; whatever else stood there is replaced.
@@ -81,11 +74,7 @@ fn entry<'a>(map: &'a mut Map<String, Value>, field: &str) -> &'a mut Value {
 }
 
 fn pairs(value: &Value) -> impl Iterator<Item = (&str, &str)> {
-    value
-        .as_object()
-        .into_iter()
-        .flatten()
-        .filter_map(|(key, value)| Some((key.as_str(), value.as_str()?)))
+    value.as_object().into_iter().flatten().filter_map(|(key, value)| Some((key.as_str(), value.as_str()?)))
 }
 
 #[cfg(test)]
@@ -95,12 +84,7 @@ mod tests {
 
     #[test]
     fn metadata_of_any_shape_can_be_read() {
-        for object in [
-            json!(null),
-            json!([]),
-            json!({"metadata": 1}),
-            json!({"metadata": {"labels": []}}),
-        ] {
+        for object in [json!(null), json!([]), json!({"metadata": 1}), json!({"metadata": {"labels": []}})] {
             assert_eq!(name(&object), "");
             assert_eq!(labels(&object).count(), 0);
             assert_eq!(label(&object, "a"), None);
@@ -115,11 +99,7 @@ mod tests {
 
     #[test]
     fn metadata_of_any_shape_can_be_written() {
-        for mut object in [
-            json!(null),
-            json!({"metadata": 1}),
-            json!({"metadata": {"labels": []}}),
-        ] {
+        for mut object in [json!(null), json!({"metadata": 1}), json!({"metadata": {"labels": []}})] {
             set_label(&mut object, "a", "b");
             assert_eq!(label(&object, "a"), Some("b"));
         }

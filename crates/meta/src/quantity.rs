@@ -21,26 +21,9 @@ const WRONG_FORMAT: &str =
 const WRONG_NUMBER: &str = "unable to parse numeric part of quantity";
 const WRONG_SUFFIX: &str = "unable to parse quantity's suffix";
 
-const DECIMAL: [(&str, i32); 10] = [
-    ("n", -9),
-    ("u", -6),
-    ("m", -3),
-    ("", 0),
-    ("k", 3),
-    ("M", 6),
-    ("G", 9),
-    ("T", 12),
-    ("P", 15),
-    ("E", 18),
-];
-const BINARY: [(&str, u32); 6] = [
-    ("Ki", 10),
-    ("Mi", 20),
-    ("Gi", 30),
-    ("Ti", 40),
-    ("Pi", 50),
-    ("Ei", 60),
-];
+const DECIMAL: [(&str, i32); 10] =
+    [("n", -9), ("u", -6), ("m", -3), ("", 0), ("k", 3), ("M", 6), ("G", 9), ("T", 12), ("P", 15), ("E", 18)];
+const BINARY: [(&str, u32); 6] = [("Ki", 10), ("Mi", 20), ("Gi", 30), ("Ti", 40), ("Pi", 50), ("Ei", 60)];
 
 /// How a quantity was, and will be, written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,10 +54,7 @@ impl FromStr for Quantity {
 
 impl Quantity {
     /// Nothing at all.
-    pub const ZERO: Self = Self {
-        billionths: 0,
-        family: Family::Decimal,
-    };
+    pub const ZERO: Self = Self { billionths: 0, family: Family::Decimal };
 
     /// The canonical text: `0.5` → `500m`. No precision is lost, no digits follow a point, the suffix is as large as it can be.
     pub fn canonical(&self) -> String {
@@ -83,8 +63,7 @@ impl Quantity {
         }
         let whole = self.billionths / NANO;
         // Small and broken numbers are clearer without a binary suffix.
-        let is_binary =
-            self.family == Family::Binary && self.billionths % NANO == 0 && whole.abs() >= 1024;
+        let is_binary = self.family == Family::Binary && self.billionths % NANO == 0 && whole.abs() >= 1024;
         match self.family {
             Family::Binary if is_binary => canonical_binary(whole),
             Family::Exponent => canonical_exponent(self.billionths),
@@ -144,25 +123,15 @@ impl std::fmt::Display for Quantity {
 impl Add for Quantity {
     type Output = Self;
     fn add(self, other: Self) -> Self {
-        let family = if self.is_zero() {
-            other.family
-        } else {
-            self.family
-        };
-        Self {
-            billionths: self.billionths.saturating_add(other.billionths),
-            family,
-        }
+        let family = if self.is_zero() { other.family } else { self.family };
+        Self { billionths: self.billionths.saturating_add(other.billionths), family }
     }
 }
 /// The difference keeps the left side's family; saturates.
 impl Sub for Quantity {
     type Output = Self;
     fn sub(self, other: Self) -> Self {
-        Self {
-            billionths: self.billionths.saturating_sub(other.billionths),
-            family: self.family,
-        }
+        Self { billionths: self.billionths.saturating_sub(other.billionths), family: self.family }
     }
 }
 impl Sum for Quantity {
@@ -196,10 +165,7 @@ fn parse(text: &str) -> Result<Quantity, &'static str> {
         Family::Binary if 0 < magnitude && magnitude < NANO => Family::Decimal,
         _ => family,
     };
-    Ok(Quantity {
-        billionths: if is_negative { -magnitude } else { magnitude },
-        family,
-    })
+    Ok(Quantity { billionths: if is_negative { -magnitude } else { magnitude }, family })
 }
 
 /// What a number is multiplied by.
@@ -262,11 +228,7 @@ fn shift(digits: &str, factor: i128, exponent: i32) -> Option<i128> {
     let cut = digits.len().min(places.saturating_sub(spare));
     let (kept, dropped) = digits.split_at(digits.len() - cut);
     let lost = dropped.bytes().any(|digit| digit != b'0');
-    let number: i128 = if kept.is_empty() {
-        0
-    } else {
-        kept.parse().ok()?
-    };
+    let number: i128 = if kept.is_empty() { 0 } else { kept.parse().ok()? };
     let places = u32::try_from(places - cut).ok()?;
     let product = number.checked_mul(factor)?;
     let Some(divisor) = 10i128.checked_pow(places) else {
@@ -402,11 +364,7 @@ mod tests {
             ("1e", WRONG_SUFFIX),
             ("1m3", WRONG_SUFFIX),
         ] {
-            assert_eq!(
-                text.parse::<Quantity>().unwrap_err(),
-                expect,
-                "for {text:?}"
-            );
+            assert_eq!(text.parse::<Quantity>().unwrap_err(), expect, "for {text:?}");
         }
     }
 
@@ -431,21 +389,10 @@ mod tests {
 
     #[test]
     fn quantities_compare_by_value() {
-        for (smaller, larger) in [
-            ("500m", "1"),
-            ("1G", "1Gi"),
-            ("999Mi", "1Gi"),
-            ("-1", "0"),
-            ("1n", "1u"),
-        ] {
+        for (smaller, larger) in [("500m", "1"), ("1G", "1Gi"), ("999Mi", "1Gi"), ("-1", "0"), ("1n", "1u")] {
             assert!(read(smaller) < read(larger), "{smaller} < {larger}");
         }
-        for (left, right) in [
-            ("1Ki", "1024"),
-            ("1e3", "1k"),
-            ("0.5", "500m"),
-            ("1000m", "1"),
-        ] {
+        for (left, right) in [("1Ki", "1024"), ("1e3", "1k"), ("0.5", "500m"), ("1000m", "1")] {
             assert_eq!(read(left), read(right));
         }
     }

@@ -80,10 +80,7 @@ impl Status {
     pub fn deleted(what: GroupResource<'_>, name: &str, uid: &str) -> Self {
         let mut details = details_of(what, name);
         insert(&mut details, "uid", uid);
-        Self {
-            details,
-            ..Self::success()
-        }
+        Self { details, ..Self::success() }
     }
     /// 404 NotFound: `jobs.batch "x" not found`.
     pub fn not_found(what: GroupResource<'_>, name: &str) -> Self {
@@ -105,10 +102,7 @@ impl Status {
     }
     /// 409 Conflict: `Operation cannot be fulfilled on jobs.batch "x": DETAIL`.
     pub fn conflict(what: GroupResource<'_>, name: &str, detail: &str) -> Self {
-        let message = format!(
-            "Operation cannot be fulfilled on {what} {}: {detail}",
-            quote(name)
-        );
+        let message = format!("Operation cannot be fulfilled on {what} {}: {detail}", quote(name));
         failure(409, "Conflict", message).about(details_of(what, name))
     }
     /// 409 Conflict for a resourceVersion that is not the object's any more.
@@ -143,13 +137,7 @@ impl Status {
             [text] => format!("{subject} is invalid: {text}"),
             _ => format!("{subject} is invalid: [{}]", texts.join(", ")),
         };
-        let mut details = details_of(
-            GroupResource {
-                group,
-                resource: kind,
-            },
-            name,
-        );
+        let mut details = details_of(GroupResource { group, resource: kind }, name);
         let causes: Vec<Value> = errors.iter().map(cause_of).collect();
         if !causes.is_empty() {
             insert(&mut details, "causes", causes);
@@ -189,12 +177,7 @@ impl Status {
     }
     /// 404 for a path nothing is served at.
     pub fn path_not_found() -> Self {
-        failure(
-            404,
-            "NotFound",
-            "the server could not find the requested resource",
-        )
-        .about(json!({}))
+        failure(404, "NotFound", "the server could not find the requested resource").about(json!({}))
     }
     /// 500: `Internal error occurred: MESSAGE`.
     pub fn internal(message: impl Into<String>) -> Self {
@@ -210,8 +193,7 @@ impl Status {
     }
     /// 429 TooManyRequests, to be tried again after so many seconds.
     pub fn too_many_requests(message: impl Into<String>, retry_after_seconds: u32) -> Self {
-        failure(429, "TooManyRequests", message)
-            .about(json!({"retryAfterSeconds": retry_after_seconds}))
+        failure(429, "TooManyRequests", message).about(json!({"retryAfterSeconds": retry_after_seconds}))
     }
     /// 503 ServiceUnavailable.
     pub fn service_unavailable(message: impl Into<String>) -> Self {
@@ -264,11 +246,7 @@ fn failure(code: u16, reason: &str, message: impl Into<String>) -> Status {
 
 fn details_of(what: GroupResource<'_>, name: &str) -> Value {
     let mut details = json!({});
-    for (key, text) in [
-        ("name", name),
-        ("group", what.group),
-        ("kind", what.resource),
-    ] {
+    for (key, text) in [("name", name), ("group", what.group), ("kind", what.resource)] {
         if !text.is_empty() {
             insert(&mut details, key, text);
         }
@@ -290,14 +268,8 @@ fn cause_of(error: &FieldError) -> Value {
 mod tests {
     use super::*;
 
-    const JOBS: GroupResource<'_> = GroupResource {
-        group: "batch",
-        resource: "jobs",
-    };
-    const PODS: GroupResource<'_> = GroupResource {
-        group: "",
-        resource: "pods",
-    };
+    const JOBS: GroupResource<'_> = GroupResource { group: "batch", resource: "jobs" };
+    const PODS: GroupResource<'_> = GroupResource { group: "", resource: "pods" };
 
     #[track_caller]
     fn check(status: Status, code: u16, reason: &str, message: &str, details: Value) {
@@ -311,13 +283,7 @@ mod tests {
     #[test]
     fn texts_and_details_are_the_api_servers_own() {
         let about_job = json!({"name": "x", "group": "batch", "kind": "jobs"});
-        check(
-            Status::not_found(JOBS, "x"),
-            404,
-            "NotFound",
-            "jobs.batch \"x\" not found",
-            about_job.clone(),
-        );
+        check(Status::not_found(JOBS, "x"), 404, "NotFound", "jobs.batch \"x\" not found", about_job.clone());
         check(
             Status::not_found(PODS, "x"),
             404,
@@ -340,13 +306,7 @@ mod tests {
              please apply your changes to the latest version and try again",
             about_job.clone(),
         );
-        check(
-            Status::forbidden(JOBS, "x", "no"),
-            403,
-            "Forbidden",
-            "jobs.batch \"x\" is forbidden: no",
-            about_job,
-        );
+        check(Status::forbidden(JOBS, "x", "no"), 403, "Forbidden", "jobs.batch \"x\" is forbidden: no", about_job);
         check(
             Status::forbidden(JOBS, "", "no"),
             403,
@@ -375,19 +335,9 @@ mod tests {
             "Request entity is too large: limit is 3145728",
             Value::Null,
         );
+        check(Status::path_not_found(), 404, "NotFound", "the server could not find the requested resource", json!({}));
         check(
-            Status::path_not_found(),
-            404,
-            "NotFound",
-            "the server could not find the requested resource",
-            json!({}),
-        );
-        check(
-            Status::forbidden(JOBS, "x", "gone").because(
-                "NamespaceTerminating",
-                "m",
-                "metadata.namespace",
-            ),
+            Status::forbidden(JOBS, "x", "gone").because("NamespaceTerminating", "m", "metadata.namespace"),
             403,
             "Forbidden",
             "jobs.batch \"x\" is forbidden: gone",
@@ -400,8 +350,7 @@ mod tests {
     fn one_mistake_stands_bare_and_several_in_brackets_without_duplicates() {
         let one = FieldError::required("spec.a", "");
         let two = FieldError::invalid("spec.b", 1, "odd");
-        let cause =
-            json!({"reason": "FieldValueRequired", "message": "Required value", "field": "spec.a"});
+        let cause = json!({"reason": "FieldValueRequired", "message": "Required value", "field": "spec.a"});
         check(
             Status::invalid("batch", "Job", "x", std::slice::from_ref(&one)),
             422,
@@ -410,23 +359,14 @@ mod tests {
             json!({"name": "x", "group": "batch", "kind": "Job", "causes": [cause]}),
         );
         let several = Status::invalid("", "Pod", "x", &[one.clone(), two, one]);
-        assert_eq!(
-            several.message,
-            "Pod \"x\" is invalid: [spec.a: Required value, spec.b: Invalid value: 1: odd]"
-        );
+        assert_eq!(several.message, "Pod \"x\" is invalid: [spec.a: Required value, spec.b: Invalid value: 1: odd]");
     }
 
     #[test]
     fn success_is_written_without_a_code_and_read_back() {
         let text = serde_json::to_string(&Status::success()).unwrap();
-        assert_eq!(
-            text,
-            r#"{"kind":"Status","apiVersion":"v1","metadata":{},"status":"Success"}"#
-        );
-        assert_eq!(
-            serde_json::from_str::<Status>(&text).unwrap(),
-            Status::success()
-        );
+        assert_eq!(text, r#"{"kind":"Status","apiVersion":"v1","metadata":{},"status":"Success"}"#);
+        assert_eq!(serde_json::from_str::<Status>(&text).unwrap(), Status::success());
     }
 
     #[test]

@@ -39,11 +39,6 @@ pub(super) fn validate(cronjob: &Value) -> Vec<FieldError> {
     errors
 }
 
-/// Every mistake in changing `old` into `cronjob`. The whole spec may change.
-pub(super) fn validate_update(cronjob: &Value, old: &Value) -> Vec<FieldError> {
-    metadata::validate_update(cronjob, old)
-}
-
 /// What may surprise, though it is no mistake.
 pub(super) fn warnings(cronjob: &Value) -> Vec<String> {
     let mut warnings = vec![format!("{NOT_SCHEDULED}{}", object::name(cronjob))];

@@ -63,8 +63,8 @@ impl Kind for CoreEvent {
     fn validate(&self, object: &Value) -> Vec<FieldError> {
         validation::validate_core(object)
     }
-    fn validate_update(&self, object: &Value, old: &Value, _: Part) -> Vec<FieldError> {
-        crate::metadata::validate_update(object, old)
+    fn validate_update(&self, _: &Value, _: &Value, _: Part) -> Vec<FieldError> {
+        Vec::new()
     }
     fn selectable_fields(&self, object: &Value) -> Vec<(&'static str, String)> {
         selectable_fields(object)

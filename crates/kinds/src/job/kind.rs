@@ -46,7 +46,7 @@ impl Kind for Job {
     fn validate_update(&self, object: &Value, old: &Value, part: Part) -> Vec<FieldError> {
         match part {
             Part::Spec => update::validate_update(object, old),
-            Part::Status | Part::Finalize => status::validate_update(object, old),
+            Part::Status => status::validate_update(object, old),
         }
     }
     fn warnings(&self, object: &Value) -> Vec<String> {

@@ -157,7 +157,7 @@ fn check_generated_selector(job: &Value, errors: &mut Vec<FieldError>) {
         let detail = format!("must be '{value}'");
         match labels.value[label].as_str() {
             None => errors.push(FieldError::required(path, &detail)),
-            Some(actual) if actual != value => errors.push(FieldError::invalid(path, labels.value.clone(), &detail)),
+            Some(actual) if actual != value => errors.push(FieldError::invalid(path, sorted(labels.value), &detail)),
             Some(_) => {}
         }
     }
@@ -180,8 +180,18 @@ fn check_selector(spec: &At<'_>, errors: &mut Vec<FieldError>) {
     let labels = spec.fields(&["template", "metadata", "labels"]);
     let selects_pods = |parsed: LabelSelector| parsed.matches(|key| labels.value.get(key).and_then(Value::as_str));
     if LabelSelector::from_json(selector.value).is_ok_and(|parsed| !selects_pods(parsed)) {
-        errors.push(labels.invalid("`selector` does not match template `labels`"));
+        let detail = "`selector` does not match template `labels`";
+        errors.push(FieldError::invalid(&labels.path, sorted(labels.value), detail));
     }
+}
+
+/// Labels as Go prints a map.
+fn sorted(labels: &Value) -> Value {
+    let mut labels = labels.clone();
+    if let Value::Object(labels) = &mut labels {
+        labels.sort_keys();
+    }
+    labels
 }
 
 /// The last index becomes part of a host name.

@@ -5,7 +5,6 @@ use crate::kind::{Column, Deletion, Kind, Names, Part, Row, Scope};
 use crate::verbs;
 use jiff::Timestamp;
 use meta::field::FieldError;
-use meta::object;
 use serde_json::Value;
 
 /// Pods of the core group.
@@ -69,10 +68,5 @@ impl Kind for Pod {
     }
     fn deletion(&self, object: &Value, grace_seconds: Option<i64>) -> Deletion {
         strategy::deletion(object, grace_seconds)
-    }
-    fn mark_deleted(&self, object: &mut Value) {
-        // A deletion timestamp is part of what the agent has to bring about.
-        let generation = object::generation(object) + 1;
-        object::metadata(object).insert("generation".to_owned(), generation.into());
     }
 }

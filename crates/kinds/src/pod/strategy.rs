@@ -29,7 +29,7 @@ pub(super) fn prepare_update(pod: &mut Value, old: &Value, part: Part) {
     }
 }
 
-/// A pod that no node has yet, or that has ended, needs no grace. A later delete only shortens.
+/// A pod that no node has yet, or that has ended, needs no grace. (That a later DELETE only shortens is the server's.)
 pub(super) fn deletion(pod: &Value, grace_seconds: Option<i64>) -> Deletion {
     let spec_seconds = pod["spec"]["terminationGracePeriodSeconds"].as_i64();
     let asked = grace_seconds.or(spec_seconds).unwrap_or(DEFAULT_GRACE_SECONDS);
@@ -37,11 +37,10 @@ pub(super) fn deletion(pod: &Value, grace_seconds: Option<i64>) -> Deletion {
     let asked = if asked < 0 { 1 } else { asked };
     let is_unscheduled = pod["spec"]["nodeName"].as_str().unwrap_or("").is_empty();
     let has_ended = matches!(pod["status"]["phase"].as_str(), Some("Succeeded" | "Failed"));
-    let under_way = pod["metadata"]["deletionGracePeriodSeconds"].as_i64();
     if is_unscheduled || has_ended || asked == 0 {
         return Deletion::Now;
     }
-    Deletion::Graceful { grace_seconds: under_way.map_or(asked, |seconds| seconds.min(asked)) }
+    Deletion::Graceful { grace_seconds: asked }
 }
 
 /// Guaranteed: every container's cpu and memory limits are set and equal its requests. BestEffort: nothing is set.
@@ -125,8 +124,6 @@ mod tests {
             (pod(json!({"status": {"phase": "Failed"}})), None, Deletion::Now),
             (pod(json!({"status": {"phase": "Succeeded"}})), Some(5), Deletion::Now),
             (pod(json!({"status": {"phase": "Running"}})), Some(5), graceful(5)),
-            (pod(json!({"metadata": {"deletionGracePeriodSeconds": 4}})), Some(9), graceful(4)),
-            (pod(json!({"metadata": {"deletionGracePeriodSeconds": 4}})), Some(2), graceful(2)),
             (pod(json!({})), Some(-5), graceful(1)),
         ] {
             assert_eq!(Pod.deletion(&pod, asked), expect, "{pod} asked {asked:?}");

@@ -16,9 +16,7 @@ impl FieldSelector {
                 continue;
             }
             let Some((field, is_equal, value)) = split_term(term) else {
-                return Err(format!(
-                    "invalid selector: '{text}'; can't understand '{term}'"
-                ));
+                return Err(format!("invalid selector: '{text}'; can't understand '{term}'"));
             };
             terms.push((field.to_owned(), is_equal, unescape(value)?));
         }
@@ -27,17 +25,12 @@ impl FieldSelector {
 
     /// Whether an object matches; `get` looks a field up.
     pub fn matches(&self, get: impl Fn(&str) -> String) -> bool {
-        self.terms
-            .iter()
-            .all(|(field, is_equal, value)| (get(field) == *value) == *is_equal)
+        self.terms.iter().all(|(field, is_equal, value)| (get(field) == *value) == *is_equal)
     }
 
     /// The value that `field` must equal, if the selector says so.
     pub fn required(&self, field: &str) -> Option<&str> {
-        self.terms
-            .iter()
-            .find(|(name, is_equal, _)| name == field && *is_equal)
-            .map(|(_, _, value)| value.as_str())
+        self.terms.iter().find(|(name, is_equal, _)| name == field && *is_equal).map(|(_, _, value)| value.as_str())
     }
 }
 
@@ -82,9 +75,7 @@ fn unescape(value: &str) -> Result<String, String> {
             '\\' => match characters.next() {
                 Some(escaped @ ('\\' | ',' | '=')) => plain.push(escaped),
                 Some(other) => {
-                    return Err(format!(
-                        "invalid field selector: invalid escape sequence: \\{other}"
-                    ));
+                    return Err(format!("invalid field selector: invalid escape sequence: \\{other}"));
                 }
                 None => {
                     return Err("invalid field selector: invalid escape sequence: \\".to_owned());
@@ -92,9 +83,7 @@ fn unescape(value: &str) -> Result<String, String> {
             },
             ',' | '=' => {
                 let code = u32::from(character);
-                return Err(format!(
-                    "invalid field selector: unescaped character in value: {code}"
-                ));
+                return Err(format!("invalid field selector: unescaped character in value: {code}"));
             }
             _ => plain.push(character),
         }
@@ -112,11 +101,7 @@ mod tests {
             .iter()
             .map(|(field, is_equal, value)| ((*field).to_owned(), *is_equal, (*value).to_owned()))
             .collect();
-        assert_eq!(
-            FieldSelector::parse(text).unwrap().terms,
-            expect,
-            "for {text:?}"
-        );
+        assert_eq!(FieldSelector::parse(text).unwrap().terms, expect, "for {text:?}");
     }
 
     #[test]
@@ -126,10 +111,7 @@ mod tests {
         check("a==b", &[("a", true, "b")]);
         check("a!=b,", &[("a", false, "b")]);
         check("a=,b!=", &[("a", true, ""), ("b", false, "")]);
-        check(
-            r"a=x\,y\=z\\,b=c",
-            &[("a", true, r"x,y=z\"), ("b", true, "c")],
-        );
+        check(r"a=x\,y\=z\\,b=c", &[("a", true, r"x,y=z\"), ("b", true, "c")]);
         check("metadata.name=é", &[("metadata.name", true, "é")]);
     }
 
@@ -138,35 +120,18 @@ mod tests {
         for (text, expect) in [
             ("a", "invalid selector: 'a'; can't understand 'a'"),
             ("a=b,c", "invalid selector: 'a=b,c'; can't understand 'c'"),
-            (
-                r"a=\x",
-                r"invalid field selector: invalid escape sequence: \x",
-            ),
-            (
-                r"a=x\",
-                r"invalid field selector: invalid escape sequence: \",
-            ),
-            (
-                "a=b=c",
-                "invalid field selector: unescaped character in value: 61",
-            ),
+            (r"a=\x", r"invalid field selector: invalid escape sequence: \x"),
+            (r"a=x\", r"invalid field selector: invalid escape sequence: \"),
+            ("a=b=c", "invalid field selector: unescaped character in value: 61"),
         ] {
-            assert_eq!(
-                FieldSelector::parse(text).unwrap_err(),
-                expect,
-                "for {text:?}"
-            );
+            assert_eq!(FieldSelector::parse(text).unwrap_err(), expect, "for {text:?}");
         }
     }
 
     #[test]
     fn all_terms_must_hold() {
         let get = |field: &str| {
-            if field == "phase" {
-                "Running".to_owned()
-            } else {
-                String::new()
-            }
+            if field == "phase" { "Running".to_owned() } else { String::new() }
         };
         let matches = |text| FieldSelector::parse(text).unwrap().matches(get);
         assert!(matches("phase=Running,node="));

@@ -32,35 +32,22 @@ enum Condition {
 impl LabelSelector {
     /// Parses `a=b,c!=d,e in (f,g),!h,i`. The error is the API server's text.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let parser = Parser {
-            tokens: tokens(text),
-            next: 0,
-        };
-        Ok(Self {
-            requirements: parser.requirements()?,
-            selects_nothing: false,
-        })
+        let parser = Parser { tokens: tokens(text), next: 0 };
+        Ok(Self { requirements: parser.requirements()?, selects_nothing: false })
     }
 
     /// From metav1.LabelSelector JSON (`matchLabels`, `matchExpressions`). An empty one matches everything,
     /// null nothing.
     pub fn from_json(selector: &Value) -> Result<Self, String> {
         if selector.is_null() {
-            return Ok(Self {
-                requirements: Vec::new(),
-                selects_nothing: true,
-            });
+            return Ok(Self { requirements: Vec::new(), selects_nothing: true });
         }
         let mut requirements = Vec::new();
         for (key, value) in selector["matchLabels"].as_object().into_iter().flatten() {
             let value = value.as_str().unwrap_or("").to_owned();
             requirements.push(requirement(key, "In", vec![value])?);
         }
-        for expression in selector["matchExpressions"]
-            .as_array()
-            .into_iter()
-            .flatten()
-        {
+        for expression in selector["matchExpressions"].as_array().into_iter().flatten() {
             let operator = expression["operator"].as_str().unwrap_or("");
             if !matches!(operator, "In" | "NotIn" | "Exists" | "DoesNotExist") {
                 let operator = crate::field::quote(operator);
@@ -69,10 +56,7 @@ impl LabelSelector {
             let key = expression["key"].as_str().unwrap_or("");
             requirements.push(requirement(key, operator, texts(&expression["values"]))?);
         }
-        Ok(Self {
-            requirements,
-            selects_nothing: false,
-        })
+        Ok(Self { requirements, selects_nothing: false })
     }
 
     /// Whether it has no requirements and so matches everything.
@@ -83,17 +67,13 @@ impl LabelSelector {
     /// Whether labels match; `get` looks a label up.
     pub fn matches<'a>(&self, get: impl Fn(&str) -> Option<&'a str>) -> bool {
         !self.selects_nothing
-            && self
-                .requirements
-                .iter()
-                .all(|requirement| requirement.condition.holds(get(&requirement.key)))
+            && self.requirements.iter().all(|requirement| requirement.condition.holds(get(&requirement.key)))
     }
 }
 
 impl Condition {
     fn holds(&self, value: Option<&str>) -> bool {
-        let is_among =
-            |values: &[String]| value.is_some_and(|value| values.iter().any(|v| v == value));
+        let is_among = |values: &[String]| value.is_some_and(|value| values.iter().any(|v| v == value));
         let number = || value.and_then(|value| value.parse::<i64>().ok());
         match self {
             Condition::In(values) => is_among(values),
@@ -113,10 +93,8 @@ fn texts(list: &Value) -> Vec<String> {
 
 /// Checks key, operator and values against each other.
 fn requirement(key: &str, operator: &str, values: Vec<String>) -> Result<Requirement, String> {
-    let mut errors: Vec<FieldError> = names::qualified_name_errors(key)
-        .iter()
-        .map(|text| FieldError::invalid("key", key, text))
-        .collect();
+    let mut errors: Vec<FieldError> =
+        names::qualified_name_errors(key).iter().map(|text| FieldError::invalid("key", key, text)).collect();
     let shown = || Value::from(values.clone());
     let bound = match (operator, values.as_slice()) {
         ("Gt" | "Lt", [value]) => value.parse::<i64>().ok(),
@@ -143,11 +121,7 @@ fn requirement(key: &str, operator: &str, values: Vec<String>) -> Result<Require
     for (index, value) in values.iter().enumerate() {
         let field = format!("values[{index}][{key}]");
         let wrong = names::label_value_errors(value);
-        errors.extend(
-            wrong
-                .iter()
-                .map(|text| FieldError::invalid(&field, value.as_str(), text)),
-        );
+        errors.extend(wrong.iter().map(|text| FieldError::invalid(&field, value.as_str(), text)));
     }
     if !errors.is_empty() {
         let texts: Vec<String> = errors.iter().map(FieldError::to_string).collect();
@@ -164,16 +138,10 @@ fn requirement(key: &str, operator: &str, values: Vec<String>) -> Result<Require
         ("Gt", Some(bound)) => Condition::GreaterThan(bound),
         ("Lt", Some(bound)) => Condition::LessThan(bound),
         _ => {
-            return Err(format!(
-                "{} is not a valid label selector operator",
-                crate::field::quote(operator)
-            ));
+            return Err(format!("{} is not a valid label selector operator", crate::field::quote(operator)));
         }
     };
-    Ok(Requirement {
-        key: key.to_owned(),
-        condition,
-    })
+    Ok(Requirement { key: key.to_owned(), condition })
 }
 
 struct Parser<'a> {
@@ -201,15 +169,11 @@ impl<'a> Parser<'a> {
                 _ if starts_requirement => {}
                 other => {
                     let found = other.literal();
-                    return Err(format!(
-                        "found '{found}', expected: !, identifier, or 'end of string'"
-                    ));
+                    return Err(format!("found '{found}', expected: !, identifier, or 'end of string'"));
                 }
             }
             let requirement = self.requirement();
-            requirements.push(
-                requirement.map_err(|error| format!("unable to parse requirement: {error}"))?,
-            );
+            requirements.push(requirement.map_err(|error| format!("unable to parse requirement: {error}"))?);
             match self.take() {
                 Token::End => return Ok(requirements),
                 comma if comma.is(",") => {}
@@ -253,9 +217,7 @@ impl<'a> Parser<'a> {
             Token::Symbol("<") => requirement(key, "Lt", self.exact_value()?),
             other => {
                 let found = other.literal();
-                Err(format!(
-                    "found '{found}', expected: in, notin, =, ==, !=, gt, lt"
-                ))
+                Err(format!("found '{found}', expected: in, notin, =, ==, !=, gt, lt"))
             }
         }
     }
@@ -315,12 +277,7 @@ mod tests {
     use serde_json::json;
 
     fn lookup<'a>(labels: &'a [(&'a str, &'a str)]) -> impl Fn(&str) -> Option<&'a str> {
-        |key| {
-            labels
-                .iter()
-                .find(|(name, _)| *name == key)
-                .map(|(_, value)| *value)
-        }
+        |key| labels.iter().find(|(name, _)| *name == key).map(|(_, value)| *value)
     }
 
     #[test]
@@ -405,18 +362,9 @@ mod tests {
             (json!(null), false),
             (json!({"matchLabels": {"app": "web"}}), true),
             (json!({"matchLabels": {"app": "db"}}), false),
-            (
-                json!({"matchExpressions": [{"key": "tier", "operator": "In", "values": ["front", "back"]}]}),
-                true,
-            ),
-            (
-                json!({"matchExpressions": [{"key": "tier", "operator": "NotIn", "values": ["front"]}]}),
-                false,
-            ),
-            (
-                json!({"matchExpressions": [{"key": "x", "operator": "Exists"}]}),
-                false,
-            ),
+            (json!({"matchExpressions": [{"key": "tier", "operator": "In", "values": ["front", "back"]}]}), true),
+            (json!({"matchExpressions": [{"key": "tier", "operator": "NotIn", "values": ["front"]}]}), false),
+            (json!({"matchExpressions": [{"key": "x", "operator": "Exists"}]}), false),
             (
                 json!({"matchLabels": {"app": "web"}, "matchExpressions": [{"key": "x", "operator": "DoesNotExist"}]}),
                 true,
@@ -432,12 +380,8 @@ mod tests {
     #[test]
     fn the_json_form_is_checked() {
         let bad = json!({"matchExpressions": [{"key": "a", "operator": "Gt", "values": ["1"]}]});
-        assert_eq!(
-            LabelSelector::from_json(&bad).unwrap_err(),
-            "\"Gt\" is not a valid label selector operator"
-        );
-        let bad =
-            json!({"matchExpressions": [{"key": "a", "operator": "Exists", "values": ["1"]}]});
+        assert_eq!(LabelSelector::from_json(&bad).unwrap_err(), "\"Gt\" is not a valid label selector operator");
+        let bad = json!({"matchExpressions": [{"key": "a", "operator": "Exists", "values": ["1"]}]});
         assert_eq!(
             LabelSelector::from_json(&bad).unwrap_err(),
             "values: Invalid value: [\"1\"]: values set must be empty for exists and does not exist"

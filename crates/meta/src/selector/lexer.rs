@@ -50,10 +50,7 @@ fn word(text: &str) -> (Token<'_>, usize) {
 
 /// The longest symbol that `text` starts with. Every special character is a symbol by itself.
 fn symbol(text: &str) -> (Token<'_>, usize) {
-    let longest = SYMBOLS
-        .into_iter()
-        .filter(|symbol| text.starts_with(symbol))
-        .max_by_key(|symbol| symbol.len());
+    let longest = SYMBOLS.into_iter().filter(|symbol| text.starts_with(symbol)).max_by_key(|symbol| symbol.len());
     match longest {
         Some(symbol) => (Token::Symbol(&text[..symbol.len()]), symbol.len()),
         None => (Token::Unknown(text), text.len()),
