@@ -120,8 +120,11 @@ impl From<rustix::io::Errno> for ImageError {
 }
 
 impl ImageError {
-    /// The same, saying where.
+    /// The same, saying where, unless it does already.
     fn within(self, place: &str) -> Self {
+        if self.to_string().starts_with(place) {
+            return self;
+        }
         match self {
             Self::Broken(text) => Self::Broken(format!("{place}: {text}")),
             Self::Io(error) => Self::Io(io::Error::new(error.kind(), format!("{place}: {error}"))),

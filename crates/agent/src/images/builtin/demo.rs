@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 const APPLETS: [&str; 5] = ["pi", "echo", "sleep", "seq", "fail"];
 const ENV: &[&str] = &["PATH=/bin", "HOME=/"];
@@ -42,11 +43,15 @@ fn key(executable: &Path) -> Result<String, ImageError> {
 }
 
 fn size(store: &Store) -> Result<u64, ImageError> {
-    let mut size = fs::metadata(&store.executable).map_err(|e| at(&store.executable, e))?.len();
-    for library in libraries()? {
-        size += fs::metadata(&library).map_or(0, |metadata| metadata.len());
+    // This process maps the same libraries all its life.
+    static LIBRARIES: OnceLock<u64> = OnceLock::new();
+    let program = fs::metadata(&store.executable).map_err(|e| at(&store.executable, e))?.len();
+    if let Some(size) = LIBRARIES.get() {
+        return Ok(program + size);
     }
-    Ok(size)
+    let size = |library: &PathBuf| fs::metadata(library).map_or(0, |metadata| metadata.len());
+    let libraries = libraries()?.iter().map(size).sum();
+    Ok(program + LIBRARIES.get_or_init(|| libraries))
 }
 
 fn fill(dir: &Path, executable: &Path) -> Result<(), ImageError> {
