@@ -145,9 +145,14 @@ mod tests {
 
     #[test]
     fn the_programs_name_picks_the_applet() {
-        for (argv0, expect) in
-            [("pi", Some("pi")), ("/bin/seq", Some("seq")), ("kiln", None), ("/bin/kiln", None), ("pie", None), ("", None)]
-        {
+        for (argv0, expect) in [
+            ("pi", Some("pi")),
+            ("/bin/seq", Some("seq")),
+            ("kiln", None),
+            ("/bin/kiln", None),
+            ("pie", None),
+            ("", None),
+        ] {
             assert_eq!(applet_of(argv0.as_ref()), expect, "{argv0}");
         }
     }

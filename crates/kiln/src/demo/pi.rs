@@ -126,7 +126,7 @@ mod tests {
     fn six_nines_stand_where_feynman_wanted_to_stop() {
         let text = digits(800);
         assert_eq!(&text[2 + 761..2 + 767], "999999");
-// Rounding within the nines carries through them.
+        // Rounding within the nines carries through them.
         assert_eq!(digits(764), format!("{}500", &text[..762]));
     }
 
