@@ -159,10 +159,12 @@ fn is_written_when_empty(key: &str, value: &Value) -> bool {
         )
 }
 
-/// Sets `object.FIELD` unless it is there.
+/// Sets `object.FIELD` unless it is there. An empty text is as good as none where the default is a text.
 pub(crate) fn set_default(object: &mut Value, field: &str, value: impl Into<Value>) {
-    if object[field].is_null() && object.is_object() {
-        object[field] = value.into();
+    let value = value.into();
+    let is_empty_text = value.is_string() && object[field] == "";
+    if (object[field].is_null() || is_empty_text) && object.is_object() {
+        object[field] = value;
     }
 }
 
@@ -210,11 +212,13 @@ mod tests {
 
     #[test]
     fn defaults_do_not_replace_what_is_there() {
-        let mut object = json!({"a": 1, "b": null});
+        let mut object = json!({"a": 1, "b": null, "d": "", "e": ""});
         set_default(&mut object, "a", 2);
         set_default(&mut object, "b", 2);
         set_default(&mut object, "c", 2);
-        assert_eq!(object, json!({"a": 1, "b": 2, "c": 2}));
+        set_default(&mut object, "d", "text");
+        set_default(&mut object, "e", 2);
+        assert_eq!(object, json!({"a": 1, "b": 2, "c": 2, "d": "text", "e": ""}));
         let mut wrong = json!("text");
         assert_eq!(items_mut(&mut wrong, "a").count(), 0);
     }

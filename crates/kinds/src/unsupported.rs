@@ -17,7 +17,7 @@ pub(crate) struct Unsupported {
 
 /// Which values are refused.
 pub(crate) enum When {
-    /// Any; empty lists and null are no values.
+    /// Any that asks for something: not null, `""`, `[]` or `{}`, which charts like to write.
     Set,
     /// `true`.
     True,
@@ -48,7 +48,7 @@ pub(crate) fn check(root: &At<'_>, table: &[Unsupported], errors: &mut Vec<Field
 impl Unsupported {
     fn check(&self, at: &At<'_>, errors: &mut Vec<FieldError>) {
         let is_refused = match self.when {
-            When::Set => at.is_set() && at.value != &Value::Array(Vec::new()),
+            When::Set => !is_empty(at.value),
             When::True => at.value == &Value::Bool(true),
             When::False => at.value == &Value::Bool(false),
             When::Is(text) => at.text() == text,
@@ -70,6 +70,16 @@ impl Unsupported {
 
     fn refuse(&self, at: &At<'_>) -> FieldError {
         at.forbidden(&format!("not supported by this version of kiln: {}", self.way_out))
+    }
+}
+
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::String(text) => text.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        Value::Object(fields) => fields.is_empty(),
+        Value::Bool(_) | Value::Number(_) => false,
     }
 }
 
@@ -98,7 +108,7 @@ mod tests {
             refuse("list[]", When::HasOther(&["inner", "name"]), "use inner"),
         ];
         let object = json!({"spec": {"flag": true, "other": false, "mode": "Odd", "policy": "C",
-            "list": [{"name": "a"}, {"inner": {"set": {}}, "more": 1, "less": null}]}});
+            "list": [{"name": "a"}, {"inner": {"set": 0}, "more": 1, "less": null}]}});
         let mut errors = Vec::new();
         check(&At::root(&object).field("spec"), &table, &mut errors);
         assert_eq!(
@@ -112,7 +122,7 @@ mod tests {
                 "spec.list[1].more: Forbidden: not supported by this version of kiln: use inner",
             ]
         );
-        let fine = json!({"spec": {"flag": false, "other": true, "mode": "Even", "policy": "A", "list": [{"inner": {"set": []}}]}});
+        let fine = json!({"spec": {"flag": false, "other": true, "mode": "Even", "policy": "A", "list": [{"inner": {"set": []}}, {"inner": {"set": {}}}, {"inner": {"set": ""}}]}});
         let mut errors = Vec::new();
         check(&At::root(&fine).field("spec"), &table, &mut errors);
         assert_eq!(errors, []);

@@ -92,11 +92,11 @@ fn what_is_not_honoured_yet_is_refused_by_name() {
         &[&format!("spec.podFailurePolicy: Forbidden: {refused}: leave it out; backoffLimit counts every failed pod")],
     );
     check(
-        json!({"backoffLimitPerIndex": 1, "maxFailedIndexes": 2, "successPolicy": {}}),
+        json!({"backoffLimitPerIndex": 1, "maxFailedIndexes": 2, "successPolicy": {"rules": []}}),
         &[
             "spec.backoffLimitPerIndex: Invalid value: 1: requires indexed completion mode",
             "spec.maxFailedIndexes: Invalid value: 2: requires indexed completion mode",
-            "spec.successPolicy: Invalid value: {}: requires indexed completion mode",
+            "spec.successPolicy: Invalid value: {\"rules\":[]}: requires indexed completion mode",
             &format!(
                 "spec.successPolicy: Forbidden: {refused}: leave it out; the job succeeds when its completions are reached"
             ),

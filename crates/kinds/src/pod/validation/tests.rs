@@ -264,7 +264,7 @@ fn what_the_agent_cannot_do_yet_is_refused_by_name() {
         (json!({"hostPID": true}), "hostPID", "leave it out"),
         (json!({"hostIPC": true}), "hostIPC", "leave it out"),
         (json!({"runtimeClassName": "x"}), "runtimeClassName", "leave it out"),
-        (json!({"affinity": {}}), "affinity", "leave it out; there is one node"),
+        (json!({"affinity": {"nodeAffinity": {}}}), "affinity", "leave it out; there is one node"),
         (json!({"schedulerName": "mine"}), "schedulerName", "leave it out"),
         (json!({"securityContext": {"sysctls": []}}), "securityContext.sysctls", "leave it out"),
         (
@@ -286,8 +286,8 @@ fn what_the_agent_cannot_do_yet_is_refused_by_name() {
         check(spec, &[&format!("spec.{field}: Forbidden: not supported by this version of kiln: {way_out}")]);
     }
     for (container, field, way_out) in [
-        (json!({"livenessProbe": {}}), "livenessProbe", "leave it out"),
-        (json!({"lifecycle": {}}), "lifecycle", "leave it out"),
+        (json!({"livenessProbe": {"periodSeconds": 1}}), "livenessProbe", "leave it out"),
+        (json!({"lifecycle": {"preStop": {}}}), "lifecycle", "leave it out"),
         (
             json!({"securityContext": {"privileged": true}}),
             "securityContext.privileged",
