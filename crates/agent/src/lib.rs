@@ -2,24 +2,40 @@
 //! it sees a `kube::Client`, and only it touches the kernel.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
-pub mod cgroups;
+pub mod pod;
+
 pub mod images;
 pub mod logs;
-pub mod pod;
-pub mod runtime;
-pub mod supervisor;
 pub mod volumes;
 
+pub mod runtime;
+
+pub mod cgroups;
+pub mod supervisor;
+
+mod events;
+mod node;
+
+use parking_lot::Mutex;
+use std::collections::HashMap;
 use std::future::Future;
 use std::path::PathBuf;
+use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Semaphore;
 
 /// What the agent is given.
 pub struct Config {
+    /// The API server.
     pub client: kube::Client,
+    /// The wall clock.
     pub clock: Arc<dyn meta::clock::Clock>,
+    /// Runs containers.
     pub runtime: Arc<dyn runtime::Runtime>,
+    /// Finds images.
     pub images: Arc<dyn pod::Images>,
+    /// Name of the Node object.
     pub node_name: String,
     /// `DATA/agent`: pods/UID/…
     pub state_dir: PathBuf,
@@ -30,21 +46,75 @@ pub struct Config {
 }
 
 /// The agent of one node.
-pub struct Agent(());
+pub struct Agent {
+    context: Arc<pod::Context>,
+    /// Taken by `run`.
+    poster: Mutex<Option<events::Poster>>,
+}
 
 impl Agent {
+    /// Reads the machine; does nothing yet.
     pub fn new(config: Config) -> Arc<Self> {
-        let _ = config;
-        todo!()
+        let (recorder, poster) = events::channel(config.client.clone(), config.node_name.clone());
+        let context = pod::Context {
+            machine: node::Machine::read(&config.state_dir),
+            client: config.client,
+            clock: config.clock,
+            runtime: config.runtime,
+            images: config.images,
+            recorder,
+            node_name: config.node_name,
+            state_dir: config.state_dir,
+            log_dir: config.log_dir,
+            pods_die_with_server: config.pods_die_with_server,
+            starts: Semaphore::new(pod::STARTS_AT_ONCE),
+            live: Mutex::new(HashMap::new()),
+        };
+        Arc::new(Self { context: Arc::new(context), poster: Mutex::new(Some(poster)) })
     }
+
     /// Registers the node, recovers what an earlier server left, runs pods until `shutdown`. Pods keep running afterwards unless
     /// they die with the server: then they have been stopped and removed when this returns.
     pub async fn run(self: Arc<Self>, shutdown: impl Future<Output = ()> + Send) {
-        shutdown.await
+        let poster = self.poster.lock().take();
+        let post_events = async {
+            match poster {
+                Some(poster) => poster.run().await,
+                None => std::future::pending().await,
+            }
+        };
+        // Neither of the first two ends by itself; both end with the pods.
+        tokio::select! {
+            () = keep_registered(&self.context) => {}
+            () = pin!(post_events) => {}
+            () = pod::run(self.context.clone(), shutdown) => {}
+        }
     }
+
     /// A container's log as plain text.
     pub async fn logs(&self, request: logs::LogRequest) -> Result<logs::LogStream, meta::status::Status> {
-        let _ = request;
-        todo!()
+        logs::serve(&self.context, request).await
+    }
+}
+
+/// Registers the node and keeps its heartbeat. Until it has succeeded it tries again after 50 ms doubling to 5 s.
+async fn keep_registered(context: &pod::Context) {
+    let mut retry = Duration::from_millis(50);
+    loop {
+        let (client, name) = (&context.client, &context.node_name);
+        let registered = node::register(client, name, &context.machine, context.clock.now()).await;
+        let wait = match registered {
+            Ok(()) => {
+                retry = Duration::from_millis(50);
+                node::HEARTBEAT
+            }
+            Err(error) => {
+                tracing::warn!(%error, "could not register the node");
+                let wait = retry;
+                retry = (retry * 2).min(Duration::from_secs(5));
+                wait
+            }
+        };
+        tokio::time::sleep(wait).await;
     }
 }

@@ -1,9 +1,16 @@
 //! CRI log files: `RFC3339Nano stdout F text`. Writing (supervisor), reading and following (agent).
 
 pub mod write;
+pub mod line;
+pub mod read;
+mod serve;
+
+pub use read::last_words;
+pub(crate) use serve::serve;
 
 use bytes::Bytes;
 use futures::stream::BoxStream;
+use std::path::{Path, PathBuf};
 
 /// What to read.
 #[derive(Debug, Clone, Default)]
@@ -22,3 +29,9 @@ pub struct LogRequest {
 
 /// The text, as it comes.
 pub type LogStream = BoxStream<'static, std::io::Result<Bytes>>;
+
+/// The log of one run: `POD_LOG_DIR/CONTAINER/ATTEMPT.log`. Older parts of it stand beside it as `….log.1` (the newest of them),
+/// `….log.2` and so on.
+pub fn path(pod_log_dir: &Path, container: &str, attempt: u32) -> PathBuf {
+    pod_log_dir.join(container).join(format!("{attempt}.log"))
+}

@@ -1,6 +1,7 @@
 //! What the pod worker asks of a container runtime. The built-in one talks to supervisors; sim has a fake.
 
 pub mod builtin;
+pub mod fake;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};

@@ -1,1 +1,131 @@
-//! stub
+//! The volumes of a pod: `POD_DIR/volumes/TYPE/NAME`, one file here per type.
+//!
+//! Sources are read first (`needs`, `project`), then the sandbox makes the tmpfs mounts (`tmpfs`), then everything is filled in
+//! through the sandbox's own view of the file system (`set_up`).
+
+pub mod configmap;
+pub mod emptydir;
+pub mod payload;
+pub mod secret;
+
+use crate::pod::sources::{Needs, Sources};
+use crate::runtime::Tmpfs;
+use k8s_openapi::api::core::v1::{PodSpec, Volume};
+use payload::Payload;
+use std::path::{Path, PathBuf};
+
+/// A volume that cannot be set up (FailedMount).
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[error("MountVolume.SetUp failed for volume \"{volume}\" : {message}")]
+pub struct VolumeError {
+    /// Its name.
+    pub volume: String,
+    /// What is wrong.
+    pub message: String,
+}
+
+/// Where a volume lies on the host.
+pub fn directory(pod_dir: &Path, volume: &Volume) -> PathBuf {
+    let kind = if volume.config_map.is_some() {
+        "configmap"
+    } else if volume.secret.is_some() {
+        "secret"
+    } else {
+        "emptydir"
+    };
+    pod_dir.join("volumes").join(kind).join(&volume.name)
+}
+
+/// Whether containers may write to it.
+pub fn is_writable(volume: &Volume) -> bool {
+    volume.config_map.is_none() && volume.secret.is_none()
+}
+
+/// The ConfigMaps and Secrets that a pod's volumes are made of.
+pub fn needs(spec: &PodSpec) -> Needs {
+    let mut needs = Needs::default();
+    for volume in spec.volumes.iter().flatten() {
+        if let Some(source) = &volume.config_map {
+            needs.config_maps.insert(source.name.clone());
+        }
+        if let Some(name) = secret_name(volume) {
+            needs.secrets.insert(name.to_owned());
+        }
+    }
+    needs
+}
+
+fn secret_name(volume: &Volume) -> Option<&str> {
+    volume.secret.as_ref()?.secret_name.as_deref()
+}
+
+/// The tmpfs mounts that a pod's sandbox has to make: secrets never touch a disk.
+pub fn tmpfs(pod_dir: &Path, spec: &PodSpec) -> Vec<Tmpfs> {
+    let volumes = spec.volumes.iter().flatten();
+    let of_volumes = volumes.filter_map(|volume| {
+        let path = directory(pod_dir, volume);
+        if volume.secret.is_some() {
+            return Some(secret::tmpfs(path));
+        }
+        emptydir::tmpfs(volume.empty_dir.as_ref()?, path)
+    });
+    of_volumes.collect()
+}
+
+/// What is to stand in one volume.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Content {
+    /// An empty directory for everyone to write to.
+    Empty,
+    /// Files.
+    Files(Payload),
+}
+
+/// Finds the content of every volume. Pure.
+pub fn contents<'a>(spec: &'a PodSpec, sources: &Sources) -> Result<Vec<(&'a Volume, Content)>, VolumeError> {
+    let volumes = spec.volumes.iter().flatten();
+    volumes
+        .map(|volume| {
+            let content = if let Some(source) = &volume.config_map {
+                configmap::payload(source, sources.config_maps.get(&source.name)).map(Content::Files)
+            } else if let Some(source) = &volume.secret {
+                let name = source.secret_name.as_deref().unwrap_or("");
+                secret::payload(source, sources.secrets.get(name)).map(Content::Files)
+            } else {
+                Ok(Content::Empty)
+            };
+            let content = content.map_err(|message| VolumeError { volume: volume.name.clone(), message })?;
+            Ok((volume, content))
+        })
+        .collect()
+}
+
+/// Writes the volumes below `root` (the sandbox's view of the host's file system). Blocking. May be repeated.
+pub fn set_up(
+    root: &Path,
+    pod_dir: &Path,
+    spec: &PodSpec,
+    contents: &[(&Volume, Content)],
+    version: &str,
+) -> Result<(), VolumeError> {
+    let fs_group =
+        spec.security_context.as_ref().and_then(|context| context.fs_group).and_then(|gid| u32::try_from(gid).ok());
+    for (volume, content) in contents {
+        let dir = seen_through(root, &directory(pod_dir, volume));
+        let written = match content {
+            Content::Empty => emptydir::set_up(&dir, fs_group),
+            Content::Files(payload) => payload::write(&dir, payload, version, fs_group),
+        };
+        written.map_err(|error| VolumeError { volume: volume.name.clone(), message: error.to_string() })?;
+    }
+    Ok(())
+}
+
+/// An absolute host path as the sandbox sees it.
+fn seen_through(root: &Path, path: &Path) -> PathBuf {
+    root.join(path.strip_prefix("/").unwrap_or(path))
+}
+
+#[cfg(test)]
+#[path = "tests.rs"]
+mod tests;

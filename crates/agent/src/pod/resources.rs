@@ -1,0 +1,141 @@
+//! Requests and limits: what a container and its pod may use, the pod's QoS class, and who dies first when memory runs out.
+
+use crate::runtime::Resources;
+use k8s_openapi::api::core::v1::{Container, PodSpec};
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+use std::collections::BTreeMap;
+
+type List = BTreeMap<String, Quantity>;
+
+/// A quantity in whole units (bytes), rounded up; none if absent or malformed (the API server has checked it).
+fn units(list: Option<&List>, resource: &str) -> Option<u64> {
+    let quantity: meta::quantity::Quantity = list?.get(resource)?.0.parse().ok()?;
+    u64::try_from(quantity.value()).ok()
+}
+
+/// A quantity in thousandths.
+fn thousandths(list: Option<&List>, resource: &str) -> Option<u64> {
+    let quantity: meta::quantity::Quantity = list?.get(resource)?.0.parse().ok()?;
+    u64::try_from(quantity.milli_value()).ok()
+}
+
+/// What a container requests and is limited to. A limit of zero limits nothing; a missing request is the limit.
+pub fn of_container(container: &Container) -> Resources {
+    let resources = container.resources.as_ref();
+    let limits = resources.and_then(|resources| resources.limits.as_ref());
+    let requests = resources.and_then(|resources| resources.requests.as_ref());
+    let cpu_limit_milli = thousandths(limits, "cpu").filter(|milli| 0 < *milli);
+    Resources {
+        cpu_request_milli: thousandths(requests, "cpu").or(cpu_limit_milli),
+        cpu_limit_milli,
+        memory_limit_bytes: units(limits, "memory").filter(|bytes| 0 < *bytes),
+        pids_limit: None,
+    }
+}
+
+/// The pod as a whole: the sum of its containers, or its greediest init container if that is more.
+/// It is limited only where every container is.
+pub fn of_pod(spec: &PodSpec) -> Resources {
+    let apps: Vec<Resources> = spec.containers.iter().map(of_container).collect();
+    let inits: Vec<Resources> = super::init_containers(spec).iter().map(of_container).collect();
+    let limit = |field: fn(&Resources) -> Option<u64>| {
+        let each: Vec<u64> = apps.iter().map(field).collect::<Option<_>>()?;
+        let sum = each.into_iter().fold(0, u64::saturating_add);
+        let each: Vec<u64> = inits.iter().map(field).collect::<Option<_>>()?;
+        Some(each.into_iter().fold(sum, u64::max))
+    };
+    let request = |field: fn(&Resources) -> Option<u64>| {
+        let sum = apps.iter().filter_map(field).fold(0, u64::saturating_add);
+        let greediest = inits.iter().filter_map(field).max().unwrap_or(0);
+        Some(sum.max(greediest)).filter(|request| 0 < *request)
+    };
+    Resources {
+        cpu_request_milli: request(|resources| resources.cpu_request_milli),
+        cpu_limit_milli: limit(|resources| resources.cpu_limit_milli),
+        memory_limit_bytes: limit(|resources| resources.memory_limit_bytes),
+        pids_limit: None,
+    }
+}
+
+/// `status.qosClass`.
+pub fn qos_class(spec: &PodSpec) -> &'static str {
+    let compute = |list: Option<&List>, resource: &str| thousandths(list, resource).filter(|amount| 0 < *amount);
+    let mut is_guaranteed = true;
+    let mut asks_nothing = true;
+    for container in super::all_containers(spec) {
+        let resources = container.resources.as_ref();
+        let limits = resources.and_then(|resources| resources.limits.as_ref());
+        let requests = resources.and_then(|resources| resources.requests.as_ref());
+        for resource in ["cpu", "memory"] {
+            let limit = compute(limits, resource);
+            let request = compute(requests, resource).or(limit);
+            asks_nothing &= limit.is_none() && request.is_none();
+            is_guaranteed &= limit.is_some() && request == limit;
+        }
+    }
+    match (asks_nothing, is_guaranteed) {
+        (true, _) => "BestEffort",
+        (false, true) => "Guaranteed",
+        (false, false) => "Burstable",
+    }
+}
+
+/// How readily the kernel kills a container when the machine is out of memory (K:pkg/kubelet/qos/policy.go).
+pub fn oom_score_adj(spec: &PodSpec, container: &Container, machine_memory_bytes: u64) -> i32 {
+    match qos_class(spec) {
+        "Guaranteed" => return -997,
+        "BestEffort" => return 1000,
+        _ => {}
+    }
+    let resources = container.resources.as_ref();
+    let request = resources
+        .and_then(|resources| units(resources.requests.as_ref(), "memory"))
+        .or_else(|| resources.and_then(|resources| units(resources.limits.as_ref(), "memory")))
+        .unwrap_or(0);
+    let share = u128::from(request) * 1000 / u128::from(machine_memory_bytes.max(1));
+    let score = 1000 - i32::try_from(share.min(1000)).unwrap_or(1000);
+    score.clamp(2, 999)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn spec(containers: Value) -> PodSpec {
+        serde_json::from_value(json!({"containers": containers})).unwrap()
+    }
+
+    #[test]
+    fn qos_classes() {
+        let class = |resources: Value| qos_class(&spec(json!([{"name": "a", "resources": resources}])));
+        assert_eq!(class(json!({})), "BestEffort");
+        assert_eq!(class(json!({"limits": {"cpu": "0"}})), "BestEffort");
+        assert_eq!(class(json!({"limits": {"cpu": "1", "memory": "1Gi"}})), "Guaranteed");
+        assert_eq!(class(json!({"limits": {"cpu": "1", "memory": "1Gi"}, "requests": {"cpu": "500m"}})), "Burstable");
+        assert_eq!(class(json!({"requests": {"cpu": "1m"}})), "Burstable");
+    }
+
+    #[test]
+    fn a_pod_is_limited_only_where_all_its_containers_are() {
+        let pod = of_pod(&spec(json!([
+            {"name": "a", "resources": {"limits": {"cpu": "500m", "memory": "64Mi"}}},
+            {"name": "b", "resources": {"requests": {"cpu": "250m"}, "limits": {"memory": "64Mi"}}},
+        ])));
+        assert_eq!(pod.memory_limit_bytes, Some(128 << 20));
+        assert_eq!(pod.cpu_limit_milli, None);
+        assert_eq!(pod.cpu_request_milli, Some(750));
+    }
+
+    #[test]
+    fn the_greedier_a_burstable_container_the_safer_it_is() {
+        let score = |requests: Value| {
+            let spec = spec(json!([{"name": "a", "resources": {"requests": requests}}]));
+            oom_score_adj(&spec, &spec.containers[0], 1 << 30)
+        };
+        assert_eq!(score(json!({})), 1000);
+        assert_eq!(score(json!({"cpu": "1"})), 999);
+        assert_eq!(score(json!({"memory": "256Mi"})), 750);
+        assert_eq!(score(json!({"memory": "2Gi"})), 2);
+    }
+}

@@ -1,0 +1,145 @@
+//! What a pod may ask for that this version cannot give. Such a pod is rejected with the field's name, never half honoured.
+
+use super::{all_containers, init_containers};
+use k8s_openapi::api::core::v1::{Container, PodSpec, Volume};
+
+/// Names the first thing this version cannot do, and the way out; none if it can do everything.
+pub fn refusal(spec: &PodSpec) -> Option<String> {
+    let found = of_pod(spec)
+        .or_else(|| volumes(spec))
+        .or_else(|| {
+            let sidecar = init_containers(spec)
+                .iter()
+                .position(|init| init.restart_policy.is_some())?;
+            Some(format!(
+                "spec.initContainers[{sidecar}].restartPolicy: sidecars are not supported by this version of kiln; run it as an ordinary container"
+            ))
+        })
+        .or_else(|| all_containers(spec).find_map(of_container))?;
+    Some(found)
+}
+
+fn of_pod(spec: &PodSpec) -> Option<String> {
+    let asked = [
+        ("hostPID", spec.host_pid == Some(true)),
+        ("hostIPC", spec.host_ipc == Some(true)),
+        ("hostUsers", spec.host_users == Some(false)),
+        ("shareProcessNamespace", spec.share_process_namespace == Some(true)),
+        ("runtimeClassName", spec.runtime_class_name.is_some()),
+        ("resourceClaims", is_some_and_not_empty(spec.resource_claims.as_deref())),
+        ("readinessGates", is_some_and_not_empty(spec.readiness_gates.as_deref())),
+        (
+            "securityContext.sysctls",
+            spec.security_context.as_ref().is_some_and(|context| is_some_and_not_empty(context.sysctls.as_deref())),
+        ),
+    ];
+    let (field, _) = asked.into_iter().find(|(_, is_asked)| *is_asked)?;
+    Some(format!("spec.{field} is not supported by this version of kiln; remove it"))
+}
+
+fn is_some_and_not_empty<T>(list: Option<&[T]>) -> bool {
+    list.is_some_and(|list| !list.is_empty())
+}
+
+fn volumes(spec: &PodSpec) -> Option<String> {
+    let volumes = spec.volumes.as_deref().unwrap_or_default();
+    let volume = volumes.iter().find(|volume| !is_supported(volume))?;
+    Some(format!(
+        "volume \"{}\": this version of kiln has emptyDir, configMap and secret volumes only; use one of these",
+        volume.name
+    ))
+}
+
+/// A volume without any source is an emptyDir (K: defaults).
+fn is_supported(volume: &Volume) -> bool {
+    let known = volume.empty_dir.is_some() || volume.config_map.is_some() || volume.secret.is_some();
+    let bare = Volume { name: volume.name.clone(), ..Volume::default() };
+    known || *volume == bare
+}
+
+fn of_container(container: &Container) -> Option<String> {
+    let context = container.security_context.as_ref();
+    let asked = [
+        ("livenessProbe", container.liveness_probe.is_some()),
+        ("readinessProbe", container.readiness_probe.is_some()),
+        ("startupProbe", container.startup_probe.is_some()),
+        ("lifecycle", container.lifecycle.is_some()),
+        ("restartPolicy", container.restart_policy.is_some()),
+        ("volumeDevices", is_some_and_not_empty(container.volume_devices.as_deref())),
+        ("stdin", container.stdin == Some(true)),
+        ("tty", container.tty == Some(true)),
+        ("securityContext.privileged", context.is_some_and(|context| context.privileged == Some(true))),
+        (
+            "securityContext.procMount",
+            context.and_then(|context| context.proc_mount.as_deref()).is_some_and(|mount| mount != "Default"),
+        ),
+        (
+            "securityContext.seccompProfile.localhostProfile",
+            context
+                .and_then(|context| context.seccomp_profile.as_ref())
+                .is_some_and(|profile| profile.type_ == "Localhost"),
+        ),
+        (
+            "volumeMounts[].subPath",
+            container.volume_mounts.iter().flatten().any(|mount| {
+                mount.sub_path.as_ref().is_some_and(|path| !path.is_empty()) || mount.sub_path_expr.is_some()
+            }),
+        ),
+        (
+            "env[].valueFrom.resourceFieldRef",
+            container.env.iter().flatten().any(|variable| {
+                let from = variable.value_from.as_ref();
+                from.is_some_and(|from| from.resource_field_ref.is_some() || from.file_key_ref.is_some())
+            }),
+        ),
+    ];
+    let (field, _) = asked.into_iter().find(|(_, is_asked)| *is_asked)?;
+    Some(format!("container \"{}\": {field} is not supported by this version of kiln; remove it", container.name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn refused(spec: Value) -> Option<String> {
+        refusal(&serde_json::from_value(spec).unwrap())
+    }
+
+    #[test]
+    fn an_ordinary_pod_is_not_refused() {
+        let spec = json!({
+            "initContainers": [{"name": "i"}],
+            "containers": [{"name": "a", "env": [{"name": "X", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}],
+                "volumeMounts": [{"name": "v", "mountPath": "/v"}], "securityContext": {"procMount": "Default"}}],
+            "volumes": [{"name": "v"}, {"name": "e", "emptyDir": {}}, {"name": "c", "configMap": {"name": "c"}}],
+            "hostNetwork": true});
+        assert_eq!(refused(spec), None);
+    }
+
+    #[test]
+    fn what_is_not_supported_is_named() {
+        for (spec, name) in [
+            (json!({"hostPID": true, "containers": []}), "spec.hostPID"),
+            (
+                json!({"volumes": [{"name": "v", "nfs": {"path": "/", "server": "s"}}], "containers": []}),
+                "volume \"v\"",
+            ),
+            (
+                json!({"initContainers": [{"name": "i", "restartPolicy": "Always"}], "containers": []}),
+                "spec.initContainers[0].restartPolicy",
+            ),
+            (
+                json!({"containers": [{"name": "a", "securityContext": {"privileged": true}}]}),
+                "container \"a\": securityContext.privileged",
+            ),
+            (
+                json!({"containers": [{"name": "a", "volumeMounts": [{"name": "v", "mountPath": "/v", "subPath": "x"}]}]}),
+                "container \"a\": volumeMounts[].subPath",
+            ),
+        ] {
+            let refusal = refused(spec).unwrap();
+            assert!(refusal.starts_with(name), "{refusal}");
+        }
+    }
+}

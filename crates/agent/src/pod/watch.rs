@@ -1,0 +1,338 @@
+//! Watches the pods of this node and keeps one worker for each that needs one. Workers get the newest object, never "what
+//! changed". What no pod accounts for (sandboxes, directories, logs) is removed.
+
+use super::worker::{Latest, Outcome, Worker, remove_dir, remove_sandbox};
+use super::{Images, is_terminal, log_dir_name, name, namespace, phase, uid};
+use crate::events::Recorder;
+use crate::node::Machine;
+use crate::runtime::{PodSandbox, Runtime};
+use futures::StreamExt;
+use k8s_openapi::api::core::v1::{Pod, PodStatus};
+use kube::Api;
+use kube::runtime::WatchStreamExt;
+use kube::runtime::utils::Backoff;
+use kube::runtime::watcher::{self, Event, watcher};
+use meta::clock::Clock;
+use parking_lot::Mutex;
+use std::collections::{HashMap, HashSet};
+use std::future::Future;
+use std::path::{Path, PathBuf};
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{Semaphore, watch};
+use tokio::task::{self, JoinSet};
+
+/// Sandboxes and containers that are being started at once: more only wait for each other in the kernel.
+pub(crate) const STARTS_AT_ONCE: usize = 16;
+
+/// What all workers share.
+pub(crate) struct Context {
+    pub(crate) client: kube::Client,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) runtime: Arc<dyn Runtime>,
+    pub(crate) images: Arc<dyn Images>,
+    pub(crate) recorder: Recorder,
+    pub(crate) machine: Machine,
+    pub(crate) node_name: String,
+    pub(crate) state_dir: PathBuf,
+    pub(crate) log_dir: PathBuf,
+    pub(crate) pods_die_with_server: bool,
+    pub(crate) starts: Semaphore,
+    /// Statuses of the pods that have a worker, by uid: newer than what the API server has.
+    pub(crate) live: Mutex<HashMap<String, watch::Receiver<PodStatus>>>,
+}
+
+impl Context {
+    pub(crate) fn pods_dir(&self) -> PathBuf {
+        self.state_dir.join("pods")
+    }
+}
+
+struct Handle {
+    latest: watch::Sender<Latest>,
+    task: task::Id,
+}
+
+/// What comes back through the watch last from a worker that has ended.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Over {
+    /// A terminal phase.
+    Written,
+    /// The object's end, perhaps much later: finalizers hold it.
+    Deleted,
+}
+
+struct Dispatcher {
+    context: Arc<Context>,
+    workers: HashMap<String, Handle>,
+    tasks: JoinSet<Outcome>,
+    uids: HashMap<task::Id, String>,
+    /// Sandboxes of an earlier server that no worker has taken over yet.
+    recovered: HashMap<String, Arc<dyn PodSandbox>>,
+    /// Pods whose worker has ended, until what it wrote comes back through the watch: whatever comes before that is old.
+    over: HashMap<String, Over>,
+    /// Pods seen in the list that is being read.
+    listed: HashSet<String>,
+}
+
+/// Runs the pods of this node until `shutdown`.
+pub(crate) async fn run(context: Arc<Context>, shutdown: impl Future<Output = ()> + Send) {
+    let mut recovered = HashMap::new();
+    for sandbox in context.runtime.recover().await {
+        recovered.insert(sandbox.sandbox().pod_uid.clone(), sandbox);
+    }
+    let mine = format!("spec.nodeName={}", context.node_name);
+    let pods: Api<Pod> = Api::all(context.client.clone());
+    let config = watcher::Config::default().fields(&mine);
+    let mut events = pin!(watcher(pods, config).backoff(Retry::default()));
+    let mut shutdown = pin!(shutdown);
+    let mut dispatcher = Dispatcher {
+        context,
+        workers: HashMap::new(),
+        tasks: JoinSet::new(),
+        uids: HashMap::new(),
+        recovered,
+        over: HashMap::new(),
+        listed: HashSet::new(),
+    };
+    loop {
+        tokio::select! {
+            () = &mut shutdown => break,
+            Some(ended) = dispatcher.tasks.join_next_with_id() => dispatcher.worker_ended(ended),
+            Some(event) = events.next() => match event {
+                Ok(event) => dispatcher.take(event),
+                Err(error) => tracing::warn!(%error, "the watch of this node's pods was interrupted"),
+            },
+        }
+    }
+    dispatcher.end().await;
+}
+
+impl Dispatcher {
+    fn take(&mut self, event: Event<Pod>) {
+        match event {
+            Event::Init => self.listed.clear(),
+            Event::InitApply(pod) => {
+                self.listed.insert(uid(&pod).to_owned());
+                self.upsert(pod);
+            }
+            Event::InitDone => self.sweep(),
+            Event::Apply(pod) => self.upsert(pod),
+            Event::Delete(pod) => self.gone(pod),
+        }
+    }
+
+    fn upsert(&mut self, mut pod: Pod) {
+        pod.metadata.managed_fields = None;
+        let uid = uid(&pod).to_owned();
+        if is_terminal(phase(&pod)) && self.over.get(&uid) == Some(&Over::Written) {
+            self.over.remove(&uid);
+        }
+        if let Some(handle) = self.workers.get(&uid) {
+            handle.latest.send_modify(|latest| latest.pod = Arc::new(pod));
+            return;
+        }
+        let is_old = self.over.contains_key(&uid);
+        if !is_old && needs_worker(&pod, self.recovered.contains_key(&uid)) {
+            self.spawn(Arc::new(pod));
+        }
+    }
+
+    fn gone(&mut self, pod: Pod) {
+        let uid = uid(&pod).to_owned();
+        self.over.remove(&uid);
+        match self.workers.get(&uid) {
+            Some(handle) => handle.latest.send_modify(|latest| latest.is_gone = true),
+            None => self.forget(&pod),
+        }
+    }
+
+    /// A pod is gone and has no worker.
+    fn forget(&mut self, pod: &Pod) {
+        let dir = self.context.pods_dir().join(uid(pod));
+        let logs = log_dir_name(namespace(pod), name(pod), uid(pod));
+        let logs = self.context.log_dir.join(logs);
+        let sandbox = self.recovered.remove(uid(pod));
+        task::spawn(async move {
+            if let Some(sandbox) = sandbox {
+                remove_sandbox(sandbox.as_ref()).await;
+            }
+            remove_dir(dir).await;
+            remove_dir(logs).await;
+        });
+    }
+
+    fn spawn(&mut self, pod: Arc<Pod>) {
+        let uid = uid(&pod).to_owned();
+        let status = pod.status.clone().unwrap_or_default();
+        let (latest, newest) = watch::channel(Latest { pod, is_gone: false, server_ends: false });
+        let (live, statuses) = watch::channel(status);
+        self.context.live.lock().insert(uid.clone(), statuses);
+        let sandbox = self.recovered.remove(&uid);
+        let worker = Worker::new(self.context.clone(), newest, sandbox, live);
+        let task = self.tasks.spawn(worker.run()).id();
+        self.uids.insert(task, uid.clone());
+        self.workers.insert(uid, Handle { latest, task });
+    }
+
+    fn worker_ended(&mut self, ended: Result<(task::Id, Outcome), task::JoinError>) {
+        let (id, outcome) = match ended {
+            Ok((id, outcome)) => (id, Some(outcome)),
+            Err(error) => {
+                tracing::error!(%error, "a pod's worker failed; it is taken up again when the pod changes");
+                (error.id(), None)
+            }
+        };
+        let Some(uid) = self.uids.remove(&id) else {
+            return;
+        };
+        let is_current = self.workers.get(&uid).is_some_and(|handle| handle.task == id);
+        if !is_current {
+            return;
+        }
+        let Some(handle) = self.workers.remove(&uid) else {
+            return;
+        };
+        self.context.live.lock().remove(&uid);
+        let latest = handle.latest.borrow().clone();
+        if latest.is_gone {
+            self.forget(&latest.pod);
+            return;
+        }
+        let Some(outcome) = outcome else { return };
+        let has_news = !Arc::ptr_eq(&outcome.pod, &latest.pod);
+        if outcome.is_deleted {
+            self.over.insert(uid, Over::Deleted);
+        } else if outcome.is_over && !is_terminal(phase(&latest.pod)) {
+            self.over.insert(uid, Over::Written);
+        } else if has_news && needs_worker(&latest.pod, false) {
+            self.spawn(latest.pod);
+        }
+    }
+
+    /// The list is complete: what it does not name is no more.
+    fn sweep(&mut self) {
+        for (uid, handle) in &self.workers {
+            if !self.listed.contains(uid) {
+                handle.latest.send_modify(|latest| latest.is_gone = true);
+            }
+        }
+        let listed = std::mem::take(&mut self.listed);
+        self.over.retain(|uid, _| listed.contains(uid));
+        let orphans: Vec<_> = self.recovered.drain().collect();
+        // Read now, before any newer pod makes a directory; removed in their own time.
+        let mut stale = vec![];
+        for (uid, path) in entries(&self.context.pods_dir()) {
+            let is_orphan = orphans.iter().any(|(orphan, _)| *orphan == uid);
+            if !self.workers.contains_key(&uid) && !is_orphan {
+                stale.push(path);
+            }
+        }
+        for (file_name, path) in entries(&self.context.log_dir) {
+            let uid = file_name.rsplit('_').next().unwrap_or("");
+            if !self.workers.contains_key(uid) && !listed.contains(uid) {
+                stale.push(path);
+            }
+        }
+        let pods_dir = self.context.pods_dir();
+        task::spawn(async move {
+            for (uid, sandbox) in orphans {
+                tracing::info!(uid, "removing the sandbox of a pod that is gone");
+                remove_sandbox(sandbox.as_ref()).await;
+                remove_dir(pods_dir.join(uid)).await;
+            }
+            for path in stale {
+                remove_dir(path).await;
+            }
+        });
+    }
+
+    /// The server ends: so do its pods if they are to die with it; otherwise they run on, and the next server takes them over.
+    async fn end(mut self) {
+        if !self.context.pods_die_with_server {
+            return;
+        }
+        for handle in self.workers.values() {
+            handle.latest.send_modify(|latest| latest.server_ends = true);
+        }
+        for sandbox in self.recovered.values() {
+            remove_sandbox(sandbox.as_ref()).await;
+        }
+        while self.tasks.join_next().await.is_some() {}
+    }
+}
+
+/// A pod that is over needs a worker only to clean up, or to finish a deletion that an earlier one began.
+fn needs_worker(pod: &Pod, has_sandbox: bool) -> bool {
+    let is_being_deleted =
+        pod.metadata.deletion_timestamp.is_some() && pod.metadata.deletion_grace_period_seconds != Some(0);
+    has_sandbox || !is_terminal(phase(pod)) || is_being_deleted
+}
+
+/// Names and paths in a directory; none if it does not exist.
+fn entries(dir: &Path) -> Vec<(String, PathBuf)> {
+    let Ok(entries) = std::fs::read_dir(dir) else {
+        return vec![];
+    };
+    entries
+        .filter_map(Result::ok)
+        .map(|entry| (entry.file_name().to_string_lossy().into_owned(), entry.path()))
+        .collect()
+}
+
+/// Waits between tries of the watch: 50 ms doubling to 5 s, for ever.
+#[derive(Default)]
+struct Retry(u32);
+
+impl Iterator for Retry {
+    type Item = Duration;
+    fn next(&mut self) -> Option<Duration> {
+        let wait = Duration::from_millis(50 << self.0.min(7)).min(Duration::from_secs(5));
+        self.0 = self.0.saturating_add(1);
+        Some(wait)
+    }
+}
+
+impl Backoff for Retry {
+    fn reset(&mut self) {
+        self.0 = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_pod_that_is_over_needs_no_worker_unless_something_is_left_to_do() {
+        let pod = |phase: &str, grace: Option<i64>| -> Pod {
+            let deleted = grace.map(|_| "1970-01-01T00:00:30Z");
+            serde_json::from_value(json!({
+                "metadata": {"deletionTimestamp": deleted, "deletionGracePeriodSeconds": grace},
+                "status": {"phase": phase}}))
+            .unwrap()
+        };
+        for (phase, grace, has_sandbox, expect) in [
+            ("Pending", None, false, true),
+            ("Running", Some(0), false, true),
+            ("Succeeded", None, false, false),
+            ("Succeeded", None, true, true),
+            ("Failed", Some(30), false, true),
+            ("Failed", Some(0), false, false),
+        ] {
+            let needed = needs_worker(&pod(phase, grace), has_sandbox);
+            assert_eq!(needed, expect, "{phase} {grace:?} {has_sandbox}");
+        }
+    }
+
+    #[test]
+    fn the_watch_is_retried_ever_more_slowly() {
+        let mut retry = Retry::default();
+        let waits: Vec<u128> = retry.by_ref().take(9).map(|wait| wait.as_millis()).collect();
+        assert_eq!(waits, [50, 100, 200, 400, 800, 1600, 3200, 5000, 5000]);
+        retry.reset();
+        assert_eq!(retry.next(), Some(Duration::from_millis(50)));
+    }
+}

@@ -1,0 +1,465 @@
+//! The worker of one pod: observes, asks `plan` what to do, does it, writes the status when it has come to rest. It holds nothing
+//! that could not be found again from the pod's object and the runtime's records, so it may die at any point.
+
+use super::known::{self, Known, State};
+use super::plan::{self, Intent, Plan, Preparation, Snapshot, Step, Why};
+use super::watch::Context;
+use super::{all_containers, is_terminal, log_dir_name, name, namespace, status, support, uid};
+use crate::events::Notice;
+use crate::logs;
+use crate::runtime::PodSandbox;
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::{Pod, PodStatus};
+use kube::Api;
+use kube::api::{DeleteParams, Patch, PatchParams, Preconditions};
+use serde_json::json;
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// A worker that nothing wakes looks again after this long, as the kubelet's pod workers do.
+const RESYNC: Duration = Duration::from_secs(60);
+/// Waits between tries when the API server or the runtime fails: doubling, for ever, since only their recovery can help.
+const FIRST_RETRY: Duration = Duration::from_millis(100);
+const MAX_RETRY: Duration = Duration::from_secs(5);
+/// Longest termination message of a container.
+const MAX_MESSAGE: u64 = 4096;
+
+/// What the worker works towards, newest first and last.
+#[derive(Clone)]
+pub(super) struct Latest {
+    /// The object as it was last seen.
+    pub(super) pod: Arc<Pod>,
+    /// It is no longer there.
+    pub(super) is_gone: bool,
+    /// The server ends and takes its pods along.
+    pub(super) server_ends: bool,
+}
+
+/// What a worker leaves behind.
+pub(super) struct Outcome {
+    /// The object it last looked at.
+    pub(super) pod: Arc<Pod>,
+    /// It has written a terminal phase.
+    pub(super) is_over: bool,
+    /// It has told the API server that the object may go.
+    pub(super) is_deleted: bool,
+}
+
+pub(super) struct Worker {
+    pub(super) context: Arc<Context>,
+    latest: watch::Receiver<Latest>,
+    pub(super) sandbox: Option<Arc<dyn PodSandbox>>,
+    pub(super) containers: BTreeMap<String, Known>,
+    pub(super) preparation: Preparation,
+    accepted_at: Timestamp,
+    /// As the API server has it.
+    written: PodStatus,
+    write_retry: Option<Duration>,
+    /// For those who follow logs.
+    live: watch::Sender<PodStatus>,
+    deadline_told: bool,
+    /// The API server has answered that it is gone.
+    found_gone: bool,
+}
+
+/// What became of a status write.
+enum Written {
+    Done,
+    Failed,
+    Gone,
+}
+
+impl Worker {
+    pub(super) fn new(
+        context: Arc<Context>,
+        latest: watch::Receiver<Latest>,
+        sandbox: Option<Arc<dyn PodSandbox>>,
+        live: watch::Sender<PodStatus>,
+    ) -> Self {
+        let pod = latest.borrow().pod.clone();
+        let now = context.clock.now();
+        let written = pod.status.clone().unwrap_or_default();
+        Self {
+            latest,
+            sandbox,
+            containers: known::from_pod(&pod),
+            preparation: Preparation::NotYet,
+            accepted_at: status::accepted_at(Some(&written), now),
+            written,
+            write_retry: None,
+            live,
+            deadline_told: false,
+            found_gone: false,
+            context,
+        }
+    }
+
+    /// Works until the pod is over and cleaned up.
+    pub(super) async fn run(mut self) -> Outcome {
+        if self.sandbox.is_some() {
+            self.resume().await;
+        }
+        loop {
+            self.observe().await;
+            let latest = self.newest();
+            let intent = self.intent(&latest);
+            let plan = self.decide(&latest.pod, &intent);
+            if intent == Intent::Stop(Why::PastDeadline) {
+                self.tell_deadline(&latest.pod);
+            }
+            if plan.steps.contains(&Step::Finish) {
+                return self.finish(latest, intent).await;
+            }
+            if !plan.steps.is_empty() {
+                for step in plan.steps {
+                    self.obey(step, &latest.pod).await;
+                }
+                continue;
+            }
+            let status = self.status(&latest.pod, &intent);
+            if let Written::Gone = self.write(&latest.pod, status).await {
+                self.found_gone = true;
+                continue;
+            }
+            self.wait(plan.wake_at).await;
+        }
+    }
+
+    /// A sandbox in which something has run stands; one in which nothing has may lack its volumes.
+    async fn resume(&mut self) {
+        self.observe().await;
+        let has_run = |known: &Known| known.state != State::NeverRan;
+        if self.containers.values().any(has_run) {
+            self.preparation = Preparation::Ready;
+        }
+    }
+
+    fn newest(&mut self) -> Latest {
+        let mut latest = self.latest.borrow_and_update().clone();
+        latest.is_gone |= self.found_gone;
+        latest
+    }
+
+    fn intent(&self, latest: &Latest) -> Intent {
+        let spec = latest.pod.spec.as_ref();
+        let refusal = spec.and_then(support::refusal);
+        plan::intent(
+            &latest.pod,
+            latest.is_gone,
+            latest.server_ends,
+            refusal.as_deref(),
+            self.accepted_at,
+            self.context.clock.now(),
+        )
+    }
+
+    fn snapshot<'a>(&'a self, pod: &'a Pod, intent: &'a Intent) -> Snapshot<'a> {
+        Snapshot {
+            pod,
+            intent,
+            preparation: &self.preparation,
+            containers: &self.containers,
+            accepted_at: self.accepted_at,
+            now: self.context.clock.now(),
+        }
+    }
+
+    fn decide(&self, pod: &Pod, intent: &Intent) -> Plan {
+        plan::plan(&self.snapshot(pod, intent))
+    }
+
+    fn status(&self, pod: &Pod, intent: &Intent) -> PodStatus {
+        let snapshot = self.snapshot(pod, intent);
+        status::status(&snapshot, &self.written, &self.context.machine.ip)
+    }
+
+    /// Takes in the runtime's records.
+    async fn observe(&mut self) {
+        let Some(sandbox) = self.sandbox.clone() else {
+            return;
+        };
+        for run in sandbox.runs().await {
+            let known = self.containers.entry(run.container.clone()).or_default();
+            if known.observe(&run) {
+                self.read_last_words(&run.container);
+            }
+        }
+    }
+
+    async fn obey(&mut self, step: Step, pod: &Pod) {
+        match step {
+            Step::Prepare => self.prepare(pod).await,
+            Step::Start { container, attempt } => self.start(pod, &container, attempt).await,
+            Step::Stop { container, grace_seconds } => self.stop(pod, &container, grace_seconds).await,
+            Step::AnnounceImageBackOff { container } => self.tell_image_back_off(pod, &container),
+            Step::AnnounceCrashBackOff { container } => self.tell_crash_back_off(pod, &container),
+            Step::Finish => unreachable!("the loop ends before it obeys a plan that finishes"),
+        }
+    }
+
+    async fn stop(&mut self, pod: &Pod, container: &str, grace_seconds: u64) {
+        let Some(known) = self.containers.get_mut(container) else {
+            return;
+        };
+        let is_first = known.stopping.is_none();
+        known.stopping = Some(grace_seconds);
+        if is_first {
+            let message = format!("Stopping container {container}");
+            self.tell(Notice::of_container(pod, container, "Killing", message));
+        }
+        let Some(sandbox) = &self.sandbox else { return };
+        if let Err(error) = sandbox.stop(container, grace_seconds).await {
+            // Its record then says Lost, which ends it as well.
+            tracing::warn!(pod = name(pod), container, %error, "could not stop a container");
+        }
+    }
+
+    fn tell_deadline(&mut self, pod: &Pod) {
+        if !self.deadline_told {
+            self.deadline_told = true;
+            let message = status::DEADLINE_MESSAGE;
+            self.tell(Notice::of_pod(pod, "DeadlineExceeded", message));
+        }
+    }
+
+    fn tell_image_back_off(&mut self, pod: &Pod, container: &str) {
+        let Some(known) = self.containers.get_mut(container) else {
+            return;
+        };
+        let Some(blocked) = &mut known.blocked else {
+            return;
+        };
+        blocked.announced = true;
+        let known::Obstacle::Image { image, .. } = &blocked.obstacle else {
+            return;
+        };
+        let message = format!("Back-off pulling image \"{image}\"");
+        self.tell(Notice::of_container(pod, container, "BackOff", message));
+        let error = "Error: ImagePullBackOff";
+        self.tell(Notice::of_container(pod, container, "Failed", error).warning());
+    }
+
+    fn tell_crash_back_off(&mut self, pod: &Pod, container: &str) {
+        if let Some(known) = self.containers.get_mut(container) {
+            known.crash_announced = true;
+        }
+        let message = format!("Back-off restarting failed container {container} in pod {}", super::full_name(pod));
+        self.tell(Notice::of_container(pod, container, "BackOff", message).warning());
+    }
+
+    pub(super) fn tell(&self, notice: Notice) {
+        self.context.recorder.tell(self.context.clock.now(), notice);
+    }
+
+    /// `STATE_DIR/pods/UID`.
+    pub(super) fn pod_dir(&self, pod: &Pod) -> PathBuf {
+        self.context.pods_dir().join(uid(pod))
+    }
+
+    /// Where a run of a container logs to.
+    pub(super) fn log_path(&self, pod: &Pod, container: &str, attempt: u32) -> PathBuf {
+        let pod_dir = log_dir_name(namespace(pod), name(pod), uid(pod));
+        logs::path(&self.context.log_dir.join(pod_dir), container, attempt)
+    }
+
+    /// Writes the status if it reads differently from what the API server has.
+    async fn write(&mut self, pod: &Pod, status: PodStatus) -> Written {
+        self.live.send_replace(status.clone());
+        if status::reads_the_same(&status, &self.written) {
+            self.write_retry = None;
+            return Written::Done;
+        }
+        let api: Api<Pod> = Api::namespaced(self.context.client.clone(), namespace(pod));
+        let patch = json!({"metadata": {"uid": uid(pod)}, "status": status});
+        let answer = api.patch_status(name(pod), &PatchParams::default(), &Patch::Strategic(&patch)).await;
+        match answer {
+            Ok(_) => {
+                self.written = status;
+                self.write_retry = None;
+                Written::Done
+            }
+            Err(kube::Error::Api(answer)) if answer.code == 404 => Written::Gone,
+            Err(error) => {
+                tracing::warn!(pod = name(pod), namespace = namespace(pod), %error, "could not write a pod's status");
+                self.write_retry = Some(longer(self.write_retry));
+                Written::Failed
+            }
+        }
+    }
+
+    /// Until something changes, or time alone does.
+    async fn wait(&mut self, wake_at: Option<Timestamp>) {
+        let now = self.context.clock.now();
+        let until_wake = wake_at.map(|at| {
+            // A little later rather than a little earlier: waking early means looking twice.
+            let left = at.duration_since(now).max(jiff::SignedDuration::ZERO);
+            left.unsigned_abs() + Duration::from_millis(1)
+        });
+        let longest = [until_wake, self.write_retry].into_iter().flatten().fold(RESYNC, Duration::min);
+        let sandbox = self.sandbox.clone();
+        let runs_changed = async {
+            match &sandbox {
+                Some(sandbox) => sandbox.changed().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            changed = self.latest.changed() => {
+                // The watch itself has ended with the server: nothing is left to work towards.
+                if changed.is_err() {
+                    std::future::pending::<()>().await;
+                }
+            }
+            () = runs_changed => {}
+            () = tokio::time::sleep(longest) => {}
+        }
+    }
+
+    /// Nothing runs and nothing will: last status, sandbox, directory, and the object if that was asked for, in this order.
+    async fn finish(mut self, mut latest: Latest, mut intent: Intent) -> Outcome {
+        let mut is_over = false;
+        loop {
+            let is_someones_last_word = matches!(intent, Intent::Stop(Why::Gone | Why::ServerEnds));
+            if is_someones_last_word {
+                break;
+            }
+            let status = self.status(&latest.pod, &intent);
+            is_over = status.phase.as_deref().is_some_and(is_terminal);
+            match self.write(&latest.pod, status).await {
+                Written::Done => break,
+                Written::Gone => self.found_gone = true,
+                Written::Failed => self.pause().await,
+            }
+            let newer = self.newest();
+            if newer.is_gone || newer.server_ends {
+                latest = newer;
+                intent = self.intent(&latest);
+            }
+        }
+        self.clean_up(&latest.pod).await;
+        let latest = self.newest();
+        let is_wanted_gone = latest.pod.metadata.deletion_timestamp.is_some();
+        let is_deleted = is_wanted_gone && !latest.is_gone && !latest.server_ends;
+        if is_deleted {
+            self.delete(&latest.pod).await;
+        }
+        Outcome { pod: latest.pod, is_over, is_deleted }
+    }
+
+    async fn pause(&self) {
+        tokio::time::sleep(self.write_retry.unwrap_or(FIRST_RETRY)).await;
+    }
+
+    /// Removes sandbox and directory; logs stay until the object goes.
+    async fn clean_up(&mut self, pod: &Pod) {
+        if let Some(sandbox) = self.sandbox.take() {
+            remove_sandbox(sandbox.as_ref()).await;
+        }
+        remove_dir(self.pod_dir(pod)).await;
+        self.preparation = Preparation::NotYet;
+    }
+
+    /// The last step of a deletion: everything is undone, the object may go.
+    async fn delete(&mut self, pod: &Pod) {
+        let api: Api<Pod> = Api::namespaced(self.context.client.clone(), namespace(pod));
+        let at_once = DeleteParams {
+            grace_period_seconds: Some(0),
+            preconditions: Some(Preconditions { uid: pod.metadata.uid.clone(), resource_version: None }),
+            ..DeleteParams::default()
+        };
+        let mut wait = None;
+        loop {
+            match api.delete(name(pod), &at_once).await {
+                Ok(_) => return,
+                // Not found, or another pod by now.
+                Err(kube::Error::Api(answer)) if matches!(answer.code, 404 | 409) => return,
+                Err(error) => {
+                    tracing::warn!(pod = name(pod), %error, "could not delete a pod that has ended");
+                }
+            }
+            let pause = longer(wait);
+            wait = Some(pause);
+            tokio::time::sleep(pause).await;
+            if self.newest().is_gone {
+                return;
+            }
+        }
+    }
+
+    /// The message a run leaves: its termination message file or, if it failed without one and wants it so, the end of its log.
+    fn read_last_words(&mut self, container: &str) {
+        let pod = self.latest.borrow().pod.clone();
+        let Some(State::Ended(ended)) = self.containers.get(container).map(|known| &known.state) else {
+            return;
+        };
+        let (attempt, has_failed) = (ended.attempt, ended.exit_code != 0);
+        let file = termination_message(&self.pod_dir(&pod), container, attempt);
+        let mut message = read_bounded(&file);
+        let falls_back = pod.spec.as_ref().is_some_and(|spec| {
+            let policy = all_containers(spec)
+                .find(|candidate| candidate.name == container)
+                .and_then(|found| found.termination_message_policy.as_deref());
+            policy == Some("FallbackToLogsOnError")
+        });
+        if message.is_empty() && has_failed && falls_back {
+            message = logs::last_words(&self.log_path(&pod, container, attempt));
+        }
+        if let Some(Known { state: State::Ended(ended), .. }) = self.containers.get_mut(container)
+            && !message.is_empty()
+        {
+            ended.message = message;
+        }
+    }
+}
+
+/// The host file that is bound to a run's terminationMessagePath.
+pub(super) fn termination_message(pod_dir: &Path, container: &str, attempt: u32) -> PathBuf {
+    pod_dir.join("termination").join(format!("{container}.{attempt}"))
+}
+
+fn read_bounded(path: &Path) -> String {
+    let mut bytes = vec![];
+    let read = std::fs::File::open(path).and_then(|file| file.take(MAX_MESSAGE).read_to_end(&mut bytes));
+    match read {
+        Ok(_) => String::from_utf8_lossy(&bytes).into_owned(),
+        Err(_) => String::new(),
+    }
+}
+
+fn longer(wait: Option<Duration>) -> Duration {
+    wait.map_or(FIRST_RETRY, |wait| (wait * 2).min(MAX_RETRY))
+}
+
+/// Removes a sandbox, however often that takes: what cannot be removed now (a process in the kernel) ends some day.
+pub(super) async fn remove_sandbox(sandbox: &dyn PodSandbox) {
+    let mut wait = None;
+    while let Err(error) = sandbox.remove().await {
+        tracing::warn!(uid = sandbox.sandbox().pod_uid, %error, "could not remove a pod's sandbox");
+        let pause = longer(wait);
+        wait = Some(pause);
+        tokio::time::sleep(pause).await;
+    }
+}
+
+/// Removes a directory and everything in it. A few tries: what is left then goes at the next start.
+pub(super) async fn remove_dir(dir: PathBuf) {
+    for _ in 0..3 {
+        let target = dir.clone();
+        let removed = tokio::task::spawn_blocking(move || std::fs::remove_dir_all(target)).await;
+        match removed {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) if error.kind() == std::io::ErrorKind::NotFound => return,
+            Ok(Err(error)) => tracing::warn!(dir = %dir.display(), %error, "could not remove a directory"),
+            Err(error) => tracing::warn!(%error, "removing a directory was interrupted"),
+        }
+        tokio::time::sleep(FIRST_RETRY).await;
+    }
+}
+
+#[cfg(test)]
+#[path = "worker_tests.rs"]
+mod tests;

@@ -1,0 +1,372 @@
+//! A runtime without containers, for tests and simulations: every run is a script played in tokio's (virtual) time. It keeps its
+//! pods when the agent that started them is gone, as real supervisors do, and can be told to lose them.
+
+use super::{Container, PodSandbox, Run, RunState, Runtime, RuntimeError, Sandbox};
+use crate::images::{Image, ImageConfig, ImageError};
+use crate::pod::Images;
+use crate::runtime::Rootfs;
+use jiff::Timestamp;
+use meta::clock::Clock;
+use parking_lot::Mutex;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::io::Write;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::task::AbortHandle;
+
+/// What a container does, one act after another; after the last it exits with 0.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Act {
+    /// Writes a line to stdout.
+    Print(String),
+    /// Takes its time.
+    Sleep(Duration),
+    /// Ends with this code.
+    Exit(i32),
+    /// Is killed for its memory.
+    OutOfMemory,
+}
+
+/// How a container takes a stop signal.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum OnStop {
+    /// Ends with this code.
+    Exit(i32),
+    /// Goes on until it is killed.
+    Ignore,
+}
+
+/// One run.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Script {
+    /// It is executed.
+    Run {
+        /// What it does.
+        acts: Vec<Act>,
+        /// When it is stopped.
+        on_stop: OnStop,
+    },
+    /// Its program cannot be executed.
+    CannotStart {
+        /// Why.
+        message: String,
+        /// 126 or 127.
+        exit_code: i32,
+    },
+}
+
+impl Script {
+    /// These acts, ended by a stop signal as most programs are.
+    pub fn of(acts: Vec<Act>) -> Self {
+        Self::Run { acts, on_stop: OnStop::Exit(143) }
+    }
+
+    /// Sleeps and exits.
+    pub fn exit_after(run_time: Duration, exit_code: i32) -> Self {
+        Self::of(vec![Act::Sleep(run_time), Act::Exit(exit_code)])
+    }
+}
+
+/// Chooses what a container does.
+pub type Scripts = dyn Fn(&Sandbox, &Container) -> Script + Send + Sync;
+
+/// The runtime. Clones share their pods.
+#[derive(Clone)]
+pub struct FakeRuntime(Arc<Shared>);
+
+struct Shared {
+    clock: Arc<dyn Clock>,
+    scripts: Box<Scripts>,
+    pods: Mutex<HashMap<String, Arc<FakeSandbox>>>,
+    started: Mutex<Vec<(String, String, u32)>>,
+}
+
+impl FakeRuntime {
+    /// One without pods.
+    pub fn new(
+        clock: Arc<dyn Clock>,
+        scripts: impl Fn(&Sandbox, &Container) -> Script + Send + Sync + 'static,
+    ) -> Self {
+        Self(Arc::new(Shared { clock, scripts: Box::new(scripts), pods: Mutex::default(), started: Mutex::default() }))
+    }
+
+    /// Every run there has been: pod uid, container, attempt.
+    pub fn started(&self) -> Vec<(String, String, u32)> {
+        self.0.started.lock().clone()
+    }
+
+    /// Uids of the pods that have a sandbox, sorted.
+    pub fn sandboxes(&self) -> Vec<String> {
+        let mut uids: Vec<String> = self.0.pods.lock().keys().cloned().collect();
+        uids.sort();
+        uids
+    }
+
+    /// Kills a pod's supervisor and with it what ran.
+    pub fn lose(&self, pod_uid: &str) {
+        let found = self.0.pods.lock().get(pod_uid).cloned();
+        if let Some(sandbox) = found {
+            sandbox.lose();
+        }
+    }
+
+    /// Forgets everything, as a machine does when it restarts.
+    pub fn restart_machine(&self) {
+        let pods: Vec<_> = self.0.pods.lock().drain().collect();
+        for (_, sandbox) in pods {
+            sandbox.lose();
+        }
+    }
+}
+
+#[async_trait::async_trait]
+impl Runtime for FakeRuntime {
+    async fn create(&self, sandbox: Sandbox) -> Result<Arc<dyn PodSandbox>, RuntimeError> {
+        let mut pods = self.0.pods.lock();
+        let made = pods.entry(sandbox.pod_uid.clone()).or_insert_with(|| {
+            Arc::new(FakeSandbox {
+                sandbox,
+                shared: self.0.clone(),
+                inner: Mutex::default(),
+                version: watch::channel(0).0,
+                seen: Mutex::new(0),
+            })
+        });
+        Ok(made.clone())
+    }
+
+    async fn recover(&self) -> Vec<Arc<dyn PodSandbox>> {
+        let pods = self.0.pods.lock();
+        pods.values().map(|sandbox| sandbox.clone() as Arc<dyn PodSandbox>).collect()
+    }
+}
+
+struct FakeSandbox {
+    sandbox: Sandbox,
+    shared: Arc<Shared>,
+    inner: Mutex<Inner>,
+    /// Counts changes of the runs.
+    version: watch::Sender<u64>,
+    /// The count at the last `runs()`.
+    seen: Mutex<u64>,
+}
+
+#[derive(Default)]
+struct Inner {
+    is_gone: bool,
+    runs: BTreeMap<String, Play>,
+}
+
+/// A run being played.
+struct Play {
+    run: Run,
+    on_stop: OnStop,
+    script: AbortHandle,
+    killer: Option<AbortHandle>,
+}
+
+impl Play {
+    fn abort(&self) {
+        self.script.abort();
+        if let Some(killer) = &self.killer {
+            killer.abort();
+        }
+    }
+}
+
+impl FakeSandbox {
+    fn changed_now(&self) {
+        self.version.send_modify(|version| *version += 1);
+    }
+
+    fn lose(&self) {
+        let mut inner = self.inner.lock();
+        inner.is_gone = true;
+        for play in inner.runs.values_mut() {
+            play.abort();
+            if matches!(play.run.state, RunState::Running { .. }) {
+                play.run.state = RunState::Lost;
+            }
+        }
+        drop(inner);
+        self.changed_now();
+    }
+
+    /// Ends that run of the container, unless it has ended.
+    fn end(&self, container: &str, attempt: u32, exit_code: i32, oom_killed: bool) {
+        let mut inner = self.inner.lock();
+        let Some(play) = inner.runs.get_mut(container) else {
+            return;
+        };
+        let RunState::Running { started_at, .. } = play.run.state else {
+            return;
+        };
+        if play.run.attempt != attempt {
+            return;
+        }
+        play.run.state = RunState::Exited { exit_code, oom_killed, started_at, finished_at: self.shared.clock.now() };
+        drop(inner);
+        self.changed_now();
+    }
+
+    async fn play(self: Arc<Self>, acts: Vec<Act>, container: Container) {
+        for act in acts {
+            match act {
+                Act::Print(text) => self.print(&container.log_path, &text),
+                Act::Sleep(duration) => tokio::time::sleep(duration).await,
+                Act::Exit(exit_code) => {
+                    self.end(&container.name, container.attempt, exit_code, false);
+                    return;
+                }
+                Act::OutOfMemory => {
+                    self.end(&container.name, container.attempt, 137, true);
+                    return;
+                }
+            }
+        }
+        self.end(&container.name, container.attempt, 0, false);
+    }
+
+    fn print(&self, log_path: &PathBuf, text: &str) {
+        let line = format!("{} stdout F {text}\n", self.shared.clock.now());
+        let mut options = std::fs::File::options();
+        let written =
+            options.append(true).create(true).open(log_path).and_then(|mut file| file.write_all(line.as_bytes()));
+        if let Err(error) = written {
+            tracing::warn!(path = %log_path.display(), %error, "a script could not write its log");
+        }
+    }
+
+    fn arc(&self) -> Option<Arc<Self>> {
+        let pods = self.shared.pods.lock();
+        pods.get(&self.sandbox.pod_uid).cloned()
+    }
+}
+
+#[async_trait::async_trait]
+impl PodSandbox for FakeSandbox {
+    fn sandbox(&self) -> &Sandbox {
+        &self.sandbox
+    }
+
+    fn root(&self) -> PathBuf {
+        "/".into()
+    }
+
+    async fn start(&self, container: Container) -> Result<Timestamp, RuntimeError> {
+        let gone = || RuntimeError::Gone(self.sandbox.pod_uid.clone());
+        let this = self.arc().ok_or_else(gone)?;
+        let now = self.shared.clock.now();
+        let mut inner = self.inner.lock();
+        if inner.is_gone {
+            return Err(gone());
+        }
+        let (name, attempt) = (container.name.clone(), container.attempt);
+        let uid = self.sandbox.pod_uid.clone();
+        self.shared.started.lock().push((uid, name.clone(), attempt));
+        let (acts, on_stop) = match (self.shared.scripts)(&self.sandbox, &container) {
+            Script::Run { acts, on_stop } => (acts, on_stop),
+            Script::CannotStart { message, exit_code } => {
+                return Err(RuntimeError::Start { message, exit_code });
+            }
+        };
+        let script = tokio::spawn(this.play(acts, container)).abort_handle();
+        let run = Run { container: name.clone(), attempt, state: RunState::Running { pid: 1, started_at: now } };
+        let play = Play { run, on_stop, script, killer: None };
+        inner.runs.insert(name, play);
+        drop(inner);
+        self.changed_now();
+        Ok(now)
+    }
+
+    async fn stop(&self, container: &str, grace_seconds: u64) -> Result<(), RuntimeError> {
+        let Some(this) = self.arc() else {
+            return Err(RuntimeError::Gone(self.sandbox.pod_uid.clone()));
+        };
+        let mut inner = self.inner.lock();
+        let Some(play) = inner.runs.get_mut(container) else {
+            return Ok(());
+        };
+        if !matches!(play.run.state, RunState::Running { .. }) {
+            return Ok(());
+        }
+        let attempt = play.run.attempt;
+        let (exit_code, delay) = match play.on_stop {
+            OnStop::Exit(exit_code) => (exit_code, Duration::ZERO),
+            OnStop::Ignore => (137, Duration::from_secs(grace_seconds)),
+        };
+        if let Some(earlier) = play.killer.take() {
+            earlier.abort();
+        }
+        let container = container.to_owned();
+        let script = play.script.clone();
+        let killer = tokio::spawn(async move {
+            tokio::time::sleep(delay).await;
+            script.abort();
+            this.end(&container, attempt, exit_code, false);
+        });
+        play.killer = Some(killer.abort_handle());
+        Ok(())
+    }
+
+    async fn runs(&self) -> Vec<Run> {
+        let inner = self.inner.lock();
+        *self.seen.lock() = *self.version.borrow();
+        inner.runs.values().map(|play| play.run.clone()).collect()
+    }
+
+    async fn changed(&self) {
+        let seen = *self.seen.lock();
+        let mut version = self.version.subscribe();
+        // The sender is ours, so this cannot fail.
+        let _ = version.wait_for(|version| seen < *version).await;
+    }
+
+    async fn remove(&self) -> Result<(), RuntimeError> {
+        let mut inner = self.inner.lock();
+        inner.is_gone = true;
+        for play in inner.runs.values_mut() {
+            play.abort();
+        }
+        drop(inner);
+        self.shared.pods.lock().remove(&self.sandbox.pod_uid);
+        Ok(())
+    }
+}
+
+/// Images for a fake runtime: every name is there, except those said to be absent.
+#[derive(Debug, Default)]
+pub struct FakeImages {
+    absent: Mutex<HashSet<String>>,
+}
+
+impl FakeImages {
+    /// From now on `reference` is not to be had.
+    pub fn remove(&self, reference: &str) {
+        self.absent.lock().insert(reference.to_owned());
+    }
+
+    /// From now on it is.
+    pub fn add(&self, reference: &str) {
+        self.absent.lock().remove(reference);
+    }
+}
+
+#[async_trait::async_trait]
+impl Images for FakeImages {
+    async fn resolve(&self, reference: &str) -> Result<Image, ImageError> {
+        if self.absent.lock().contains(reference) {
+            return Err(ImageError::NotFound(reference.to_owned()));
+        }
+        Ok(Image {
+            reference: reference.to_owned(),
+            id: "sha256:0".into(),
+            config: ImageConfig { entrypoint: vec!["/script".into()], ..ImageConfig::default() },
+            rootfs: Rootfs { lower: vec![], overlays: vec![], masked: vec![] },
+            size_bytes: 0,
+            builtin: true,
+        })
+    }
+}

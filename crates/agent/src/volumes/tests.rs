@@ -1,0 +1,122 @@
+use super::*;
+use serde_json::{Value, json};
+use std::os::unix::fs::PermissionsExt;
+
+fn pod_spec(volumes: Value) -> PodSpec {
+    serde_json::from_value(json!({"containers": [], "volumes": volumes})).unwrap()
+}
+
+fn sources() -> Sources {
+    let config_map = json!({"data": {"color": "red", "size": "XL"}, "binaryData": {"raw": "/w=="}});
+    let secret = json!({"data": {"token": "czNjcmV0"}});
+    Sources {
+        config_maps: [("c".to_owned(), serde_json::from_value(config_map).unwrap())].into(),
+        secrets: [("s".to_owned(), serde_json::from_value(secret).unwrap())].into(),
+    }
+}
+
+fn problem(volume: Value) -> String {
+    contents(&pod_spec(json!([volume])), &sources()).unwrap_err().to_string()
+}
+
+/// Sets the volumes up in a fresh directory and hands it over.
+fn mounted(spec: &PodSpec) -> tempfile::TempDir {
+    let root = tempfile::tempdir().unwrap();
+    let contents = contents(spec, &sources()).unwrap();
+    for version in ["1", "2"] {
+        set_up(root.path(), Path::new("/pods/u"), spec, &contents, version).unwrap();
+    }
+    root
+}
+
+#[test]
+fn keys_become_files_behind_one_link() {
+    let spec = pod_spec(json!([{"name": "v", "configMap": {"name": "c", "defaultMode": 0o400}}]));
+    let root = mounted(&spec);
+    let dir = root.path().join("pods/u/volumes/configmap/v");
+    assert_eq!(std::fs::read(dir.join("color")).unwrap(), b"red");
+    assert_eq!(std::fs::read(dir.join("raw")).unwrap(), [0xff]);
+    assert_eq!(std::fs::read_link(dir.join("color")).unwrap(), Path::new("..data/color"));
+    assert_eq!(std::fs::read_link(dir.join("..data")).unwrap(), Path::new("..2"));
+    assert!(!dir.join("..1").exists(), "an older version is removed");
+    let mode = std::fs::metadata(dir.join("color")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o400);
+}
+
+#[test]
+fn items_choose_keys_paths_and_modes() {
+    let spec = pod_spec(json!([{"name": "v", "secret": {"secretName": "s",
+        "items": [{"key": "token", "path": "deep/er/token", "mode": 0o600}]}}]));
+    let root = mounted(&spec);
+    let dir = root.path().join("pods/u/volumes/secret/v");
+    let file = dir.join("deep/er/token");
+    assert_eq!(std::fs::read(&file).unwrap(), b"s3cret");
+    assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    let names: Vec<String> = std::fs::read_dir(&dir)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| !name.starts_with(".."))
+        .collect();
+    assert_eq!(names, ["deep"]);
+}
+
+#[test]
+fn what_is_missing_is_named() {
+    let failed = "MountVolume.SetUp failed for volume \"v\" : ";
+    for (volume, text) in [
+        (json!({"name": "v", "configMap": {"name": "none"}}), "configmap \"none\" not found"),
+        (json!({"name": "v", "secret": {"secretName": "none"}}), "secret \"none\" not found"),
+        (
+            json!({"name": "v", "configMap": {"name": "c", "items": [{"key": "k", "path": "p"}]}}),
+            "configmap references non-existent config key: k",
+        ),
+        (
+            json!({"name": "v", "secret": {"secretName": "s", "items": [{"key": "k", "path": "p"}]}}),
+            "secret references non-existent secret key: k",
+        ),
+    ] {
+        assert_eq!(problem(volume), format!("{failed}{text}"));
+    }
+}
+
+#[test]
+fn what_is_optional_may_be_missing() {
+    let spec = pod_spec(json!([
+        {"name": "a", "configMap": {"name": "none", "optional": true}},
+        {"name": "b", "secret": {"secretName": "s", "optional": true, "items": [{"key": "k", "path": "p"}]}}]));
+    for (_, content) in contents(&spec, &sources()).unwrap() {
+        assert_eq!(content, Content::Files(Payload::default()));
+    }
+}
+
+#[test]
+fn no_path_leads_out_of_a_volume() {
+    for path in ["../x", "/x", "a/../../x", "..data", "..2024/x", "./x"] {
+        let item = json!({"name": "v", "configMap": {"name": "c", "items": [{"key": "color", "path": path}]}});
+        assert!(problem(item).contains("non-existent"), "{path}");
+    }
+}
+
+#[test]
+fn an_empty_dir_is_everyones_and_keeps_what_is_in_it() {
+    let spec = pod_spec(json!([{"name": "e", "emptyDir": {}}]));
+    let root = mounted(&spec);
+    let dir = root.path().join("pods/u/volumes/emptydir/e");
+    assert_eq!(std::fs::metadata(&dir).unwrap().permissions().mode() & 0o777, 0o777);
+    std::fs::write(dir.join("kept"), "").unwrap();
+    set_up(root.path(), Path::new("/pods/u"), &spec, &contents(&spec, &sources()).unwrap(), "3").unwrap();
+    assert!(dir.join("kept").exists());
+}
+
+#[test]
+fn secrets_and_memory_lie_on_tmpfs() {
+    let spec = pod_spec(json!([{"name": "s", "secret": {"secretName": "s"}},
+        {"name": "m", "emptyDir": {"medium": "Memory", "sizeLimit": "1Mi"}},
+        {"name": "d", "emptyDir": {}}, {"name": "c", "configMap": {"name": "c"}}]));
+    let mounts: Vec<(String, Option<u64>, u32)> = tmpfs(Path::new("/p"), &spec)
+        .into_iter()
+        .map(|tmpfs| (tmpfs.path.to_string_lossy().into_owned(), tmpfs.size_bytes, tmpfs.mode))
+        .collect();
+    let expect = [("/p/volumes/secret/s", Some(4 << 20), 0o755), ("/p/volumes/emptydir/m", Some(1 << 20), 0o777)];
+    assert_eq!(mounts, expect.map(|(path, size, mode)| (path.to_owned(), size, mode)));
+}
