@@ -56,6 +56,8 @@ impl Agent {
     /// Reads the machine; does nothing yet.
     pub fn new(config: Config) -> Arc<Self> {
         let (recorder, poster) = events::channel(config.client.clone(), config.node_name.clone());
+        // Mounts are made of these paths, by processes with other working directories.
+        let absolute = |path: PathBuf| std::path::absolute(&path).unwrap_or(path);
         let context = pod::Context {
             machine: node::Machine::read(&config.state_dir),
             client: config.client,
@@ -64,8 +66,8 @@ impl Agent {
             images: config.images,
             recorder,
             node_name: config.node_name,
-            state_dir: config.state_dir,
-            log_dir: config.log_dir,
+            state_dir: absolute(config.state_dir),
+            log_dir: absolute(config.log_dir),
             pods_die_with_server: config.pods_die_with_server,
             starts: Semaphore::new(pod::STARTS_AT_ONCE),
             live: Mutex::new(HashMap::new()),

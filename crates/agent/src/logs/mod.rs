@@ -1,9 +1,9 @@
 //! CRI log files: `RFC3339Nano stdout F text`. Writing (supervisor), reading and following (agent).
 
-pub mod write;
 pub mod line;
 pub mod read;
 mod serve;
+pub mod write;
 
 pub use read::last_words;
 pub(crate) use serve::serve;

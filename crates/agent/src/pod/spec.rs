@@ -5,6 +5,7 @@ use super::user::Identity;
 use super::{files, resources};
 use crate::images::ImageConfig;
 use crate::runtime::Resources;
+use crate::supervisor::seccomp;
 use crate::volumes;
 use k8s_openapi::api::core::v1::{Container, Pod, PodSpec, SecurityContext};
 use oci_spec::runtime::{
@@ -82,6 +83,12 @@ pub fn build(from: &Ingredients<'_>) -> Result<Spec, String> {
     let pod_spec = from.pod.spec.as_ref().unwrap_or(&default_spec);
     let context = from.container.security_context.clone().unwrap_or_default();
 
+    let capabilities = capabilities(&context)?;
+    let mut linux = linux(from.container, pod_spec);
+    if !is_unconfined(pod_spec, &context) {
+        linux.set_seccomp(Some(seccomp::default_profile(&capabilities)));
+    }
+
     let mut root = Root::default();
     root.set_path("rootfs".into());
     root.set_readonly(context.read_only_root_filesystem);
@@ -89,13 +96,18 @@ pub fn build(from: &Ingredients<'_>) -> Result<Spec, String> {
     let mut spec = Spec::default();
     spec.set_root(Some(root));
     spec.set_hostname(Some(from.hostname.to_owned()));
-    spec.set_process(Some(process(from, pod_spec, &context)?));
+    spec.set_process(Some(process(from, pod_spec, &context, &capabilities)?));
     spec.set_mounts(Some(mounts(from, pod_spec)?));
-    spec.set_linux(Some(linux(from.container, pod_spec)));
+    spec.set_linux(Some(linux));
     Ok(spec)
 }
 
-fn process(from: &Ingredients<'_>, pod_spec: &PodSpec, context: &SecurityContext) -> Result<Process, String> {
+fn process(
+    from: &Ingredients<'_>,
+    pod_spec: &PodSpec,
+    context: &SecurityContext,
+    set: &Capabilities,
+) -> Result<Process, String> {
     let mut environment = complete(from.environment, &from.image.env, from.hostname);
     if environment.get("HOME").is_none() {
         environment.set("HOME", &from.identity.home);
@@ -105,11 +117,10 @@ fn process(from: &Ingredients<'_>, pod_spec: &PodSpec, context: &SecurityContext
     user.set_gid(from.identity.gid);
     user.set_additional_gids(Some(from.identity.additional_gids.clone()));
 
-    let set = capabilities(context)?;
     let capabilities = LinuxCapabilitiesBuilder::default()
         .bounding(set.clone())
         .effective(set.clone())
-        .permitted(set)
+        .permitted(set.clone())
         .inheritable(Capabilities::new())
         .ambient(Capabilities::new())
         .build()
@@ -182,6 +193,14 @@ fn capability(name: &str) -> Result<Capability, String> {
     let upper = name.to_ascii_uppercase();
     let bare = upper.strip_prefix("CAP_").unwrap_or(&upper);
     Capability::from_str(bare).map_err(|_| format!("unknown capability \"{name}\""))
+}
+
+/// Kubernetes' default is no filter; here containers get the runtime's unless they say otherwise.
+fn is_unconfined(pod_spec: &PodSpec, context: &SecurityContext) -> bool {
+    let of_pod = pod_spec.security_context.as_ref();
+    let profile =
+        context.seccomp_profile.as_ref().or_else(|| of_pod.and_then(|context| context.seccomp_profile.as_ref()));
+    profile.is_some_and(|profile| profile.type_ == "Unconfined")
 }
 
 fn mount(destination: &str, typ: &str, source: &Path, options: &[&str]) -> Mount {

@@ -92,6 +92,20 @@ fn only_a_false_forbids_new_privileges() {
 }
 
 #[test]
+fn containers_are_confined_unless_they_say_otherwise() {
+    let is_confined = |pod: Value, container: Value| {
+        let spec = json!({"securityContext": pod, "containers": [{"name": "a", "securityContext": container}]});
+        !spec_of(spec, &image()).unwrap()["linux"]["seccomp"].is_null()
+    };
+    let unconfined = || json!({"seccompProfile": {"type": "Unconfined"}});
+    let default = || json!({"seccompProfile": {"type": "RuntimeDefault"}});
+    assert!(is_confined(json!({}), json!({})));
+    assert!(!is_confined(unconfined(), json!({})));
+    assert!(!is_confined(json!({}), unconfined()));
+    assert!(is_confined(unconfined(), default()));
+}
+
+#[test]
 fn volumes_are_mounted_outer_first_and_may_replace_the_pods_own_files() {
     let spec = spec_of(
         json!({"volumes": [{"name": "e", "emptyDir": {}}, {"name": "c", "configMap": {"name": "c"}}],

@@ -121,7 +121,7 @@ impl Worker {
                      import it with `kiln image import FILE --name {reference}`"
                 ),
             }),
-            ImageError::Broken(_) | ImageError::Io(_) => {
+            ImageError::Broken(_) | ImageError::Io(_) | ImageError::Reserved(_) => {
                 other("ImageInspectError", format!("Failed to inspect image \"{reference}\": {error}"))
             }
         })
