@@ -18,7 +18,7 @@ use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 use tokio::io::AsyncReadExt;
 
@@ -30,9 +30,12 @@ pub struct BuiltIn {
     state_dir: PathBuf,
     executable: Executable,
     cgroups: Cgroups,
-    sandboxes: Mutex<BTreeMap<String, Arc<Supervised>>>,
+    sandboxes: Arc<Sandboxes>,
     said: Arc<Said>,
 }
+
+/// By pod uid, until they are removed.
+type Sandboxes = Mutex<BTreeMap<String, Arc<Supervised>>>;
 
 /// What was already reported once.
 #[derive(Default)]
@@ -62,7 +65,7 @@ impl BuiltIn {
         let cgroups = cgroups::detect::detect(&state_dir);
         let said = Arc::new(Said::default());
         said.once(&apply::prepare(&cgroups));
-        Ok(Self { state_dir, executable: Executable::new(executable), cgroups, sandboxes: Mutex::default(), said })
+        Ok(Self { state_dir, executable: Executable::new(executable), cgroups, sandboxes: Arc::default(), said })
     }
 
     /// Removes this server's cgroups that no living pod is in. For the end of an ephemeral server; `recover` does it at the start.
@@ -118,8 +121,13 @@ impl BuiltIn {
     }
 
     fn adopt(&self, sandbox: Sandbox, client: Option<Client>) -> Arc<Supervised> {
-        let supervised =
-            Arc::new(Supervised { client, cgroups: self.cgroups.clone(), said: Arc::clone(&self.said), sandbox });
+        let supervised = Arc::new(Supervised {
+            client,
+            cgroups: self.cgroups.clone(),
+            said: Arc::clone(&self.said),
+            siblings: Arc::downgrade(&self.sandboxes),
+            sandbox,
+        });
         let uid = supervised.sandbox.pod_uid.clone();
         self.sandboxes.lock().insert(uid, Arc::clone(&supervised));
         supervised
@@ -190,6 +198,7 @@ struct Supervised {
     client: Option<Client>,
     cgroups: Cgroups,
     said: Arc<Said>,
+    siblings: Weak<Sandboxes>,
 }
 
 impl Supervised {
@@ -199,6 +208,18 @@ impl Supervised {
 
     fn gone(&self) -> RuntimeError {
         RuntimeError::Gone(format!("{}/{}", self.sandbox.namespace, self.sandbox.pod_name))
+    }
+
+    /// Unless another has taken its place.
+    fn forget(&self) {
+        let Some(siblings) = self.siblings.upgrade() else {
+            return;
+        };
+        let mut siblings = siblings.lock();
+        let known = siblings.get(&self.sandbox.pod_uid);
+        if known.is_some_and(|known| std::ptr::eq(&**known, self)) {
+            siblings.remove(&self.sandbox.pod_uid);
+        }
     }
 
     fn client(&self) -> Result<&Client, RuntimeError> {
@@ -263,6 +284,7 @@ impl PodSandbox for Supervised {
             client.ended().await;
         }
         clear(&self.cgroups, &self.sandbox.pod_uid, &self.sandbox.dir).await;
+        self.forget();
         Ok(())
     }
 }

@@ -39,10 +39,10 @@ pub fn boot(dir: &Path) -> Result<Booted, String> {
     let lifeline = take_stdin(sandbox.dies_with_server)?;
 
     let mut shortfalls = apply::apply(&plan::pod(&boot.cgroups, &sandbox.pod_uid, &sandbox.resources));
-    if let Some(leaf) = boot.cgroups.supervisors() {
-        if let Err(error) = apply::make_and_join(&leaf) {
-            shortfalls.push(format!("the supervisor cannot leave the server's cgroup: {error}"));
-        }
+    if let Some(leaf) = boot.cgroups.supervisors()
+        && let Err(error) = apply::make_and_join(&leaf)
+    {
+        shortfalls.push(format!("the supervisor cannot leave the server's cgroup: {error}"));
     }
     let mut namespaces = CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWUTS | CloneFlags::CLONE_NEWIPC;
     if !sandbox.host_network {

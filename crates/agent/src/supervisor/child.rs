@@ -28,6 +28,7 @@ pub struct Birth<'a> {
     pub cgroup: &'a Plan,
     pub scratch: &'a Path,
     pub shm: &'a Path,
+    pub host_network: bool,
     pub stdout: BorrowedFd<'a>,
     pub stderr: BorrowedFd<'a>,
     /// Closes at execve; carries the marker and, if it fails, a [`Failure`].
@@ -65,10 +66,12 @@ fn become_program(birth: &Birth<'_>, kept: &mut Option<File>) -> Result<Infallib
         spec,
         scratch: birth.scratch,
         shm: birth.shm,
+        host_network: birth.host_network,
         cgroup: birth.cgroup,
         own_cgroup_namespace,
     };
     rootfs::enter(&build).map_err(create)?;
+    take_null_as_stdin()?;
     // A working directory of /proc/self/fd/7 must not lead to the host.
     let status = sys::keep_only(birth.status).map_err(|e| create(format!("failed to close descriptors: {e}")))?;
     let status = kept.insert(File::from(status));
@@ -94,11 +97,15 @@ fn join_and_detach(birth: &Birth<'_>, process: &Process) -> Result<(), Failure> 
     umask(Mode::empty());
     let failed = |what: &'static str| move |error: Errno| create(format!("failed to {what}: {error}"));
     setsid().map_err(failed("start a session"))?;
-    let null = File::open("/dev/null").map_err(|e| create(format!("failed to open /dev/null: {e}")))?;
-    dup2_stdin(&null).map_err(failed("set stdin"))?;
     dup2_stdout(birth.stdout).map_err(failed("set stdout"))?;
     dup2_stderr(birth.stderr).map_err(failed("set stderr"))?;
     Ok(())
+}
+
+/// The container's /dev/null, which has a name inside; the supervisor's own is what stdin was until now.
+fn take_null_as_stdin() -> Result<(), Failure> {
+    let null = File::open("/dev/null").map_err(|e| create(format!("failed to open /dev/null: {e}")))?;
+    dup2_stdin(&null).map_err(|e| create(format!("failed to set stdin: {e}")))
 }
 
 /// Returns the user's home directory.
@@ -137,13 +144,10 @@ fn drop_privileges(spec: &Spec, process: &Process) -> Result<String, Failure> {
     Ok(creds::home(&passwd, identity.uid))
 }
 
-/// Makes the working directory if need be and goes there. The kernel must then have a name for it, or it is outside of the root.
+/// Goes to the working directory, which was made with the root. The kernel must then have a name for it, or it is outside of the root.
 fn enter_directory(cwd: &Path) -> Result<(), Failure> {
     let cwd = if cwd.as_os_str().is_empty() { Path::new("/") } else { cwd };
     let failed = |error| create(format!("failed to enter working directory {}: {error}", cwd.display()));
-    if !cwd.is_dir() {
-        fs::create_dir_all(cwd).map_err(failed)?;
-    }
     std::env::set_current_dir(cwd).map_err(failed)?;
     let here = std::env::current_dir().map_err(failed)?;
     if !here.starts_with("/") {

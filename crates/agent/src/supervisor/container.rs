@@ -1,9 +1,9 @@
 //! One run of a container as its supervisor holds it: from clone3 to the exit record.
 
 use super::child::{self, ABOUT_TO_EXECUTE, Birth};
-use super::protocol::Failure;
+use super::protocol::{Boot, Failure};
 use super::sys::{self, Cloned};
-use crate::cgroups::{Cgroups, apply, plan};
+use crate::cgroups::{apply, plan};
 use crate::logs::write::{LogWriter, Stream};
 use crate::runtime::{Container, RunState};
 use jiff::Timestamp;
@@ -59,23 +59,23 @@ pub fn shm(pod_dir: &Path) -> PathBuf {
 
 /// Starts the first process. Limits that could not be set are added to `shortfalls`.
 pub fn launch(
-    pod_dir: &Path,
-    cgroups: &Cgroups,
-    pod_uid: &str,
+    boot: &Boot,
     container: &Container,
     now: Timestamp,
     shortfalls: &mut Vec<String>,
 ) -> Result<Live, Failure> {
-    let cgroup = plan::container(cgroups, pod_uid, &container.name, container.attempt, &container.resources);
+    let (uid, name) = (&boot.sandbox.pod_uid, &container.name);
+    let cgroup = plan::container(&boot.cgroups, uid, name, container.attempt, &container.resources);
     shortfalls.extend(apply::apply(&cgroup));
-    let launched = launch_in(pod_dir, &cgroup, container, now);
+    let launched = launch_in(boot, &cgroup, container, now);
     if launched.is_err() {
         remove_cgroup(&cgroup);
     }
     launched
 }
 
-fn launch_in(pod_dir: &Path, cgroup: &plan::Plan, container: &Container, now: Timestamp) -> Result<Live, Failure> {
+fn launch_in(boot: &Boot, cgroup: &plan::Plan, container: &Container, now: Timestamp) -> Result<Live, Failure> {
+    let pod_dir = &boot.sandbox.dir;
     let failed = |what: &str, error: io::Error| Failure::Create(format!("failed to {what}: {error}"));
     let log = LogWriter::open(&container.log_path)
         .map_err(|e| failed(&format!("open the log {}", container.log_path.display()), e))?;
@@ -97,6 +97,7 @@ fn launch_in(pod_dir: &Path, cgroup: &plan::Plan, container: &Container, now: Ti
         cgroup,
         scratch: &scratch,
         shm: &shm,
+        host_network: boot.sandbox.host_network,
         stdout: stdout_end.as_fd(),
         stderr: stderr_end.as_fd(),
         status: status_end.as_fd(),

@@ -8,7 +8,7 @@ use super::mounts::{self, Planned, What};
 use super::sys;
 use crate::cgroups::plan::Plan;
 use crate::runtime::Rootfs;
-use oci_spec::runtime::{LinuxDeviceType, Spec};
+use oci_spec::runtime::{LinuxDevice, LinuxDeviceType, Spec};
 use rustix::fs::{
     AtFlags, CWD, FileType, Gid, Mode, OFlags, ResolveFlags, Uid, chownat, fchown, fstat, makedev, mkdirat, mknodat,
     open, openat2, symlinkat,
@@ -28,6 +28,8 @@ pub struct Build<'a> {
     pub scratch: &'a Path,
     /// The pod's shared memory, a tmpfs.
     pub shm: &'a Path,
+    /// Whether the network is the host's, whose settings stay as they are.
+    pub host_network: bool,
     pub cgroup: &'a Plan,
     /// Whether this process has a cgroup namespace of its own, without which the host's trees would show.
     pub own_cgroup_namespace: bool,
@@ -56,13 +58,17 @@ pub fn enter(build: &Build<'_>) -> Result<(), String> {
     for planned in mounts::plan(build.spec) {
         make_mount(build, &root, &planned).map_err(|e| said("mount", &planned.destination, e))?;
         if planned.destination == Path::new("/dev") && matches!(planned.what, What::New { .. }) {
-            devices(&root, build.spec).map_err(|e| said("fill", Path::new("/dev"), e))?;
+            devices(build, &root).map_err(|e| said("fill", Path::new("/dev"), e))?;
         }
     }
-    sysctls(&root, build.spec)?;
+    sysctls(build, &root)?;
     restrict(&root, build.spec, &mut masks)?;
     for place in &masks {
         readonly(place).map_err(|e| format!("failed to protect a masked path: {e}"))?;
+    }
+    // While it can be made. One that cannot is refused when it is entered.
+    if let Some(process) = build.spec.process() {
+        let _ = make_target(&root, process.cwd(), Target::Directory);
     }
     let wants_readonly = build.spec.root().as_ref().and_then(|root| root.readonly());
     if wants_readonly.unwrap_or(false) {
@@ -128,7 +134,7 @@ fn overlay_on(lower: &[PathBuf], scratch: &Path, target: &Path) -> Result<(), (S
 
 fn mount_overlay(target: &Path, options: &str) -> Result<(), Errno> {
     let options = CString::new(options).map_err(|_| Errno::NAMETOOLONG)?;
-    mount("overlay", target, "overlay", MountFlags::empty(), Some(options.as_c_str()))
+    mount("overlay", target, "overlay", MountFlags::NODEV, Some(options.as_c_str()))
 }
 
 fn make_mount(build: &Build<'_>, root: &OwnedFd, planned: &Planned) -> Result<(), Errno> {
@@ -142,7 +148,9 @@ fn make_mount(build: &Build<'_>, root: &OwnedFd, planned: &Planned) -> Result<()
             if matches!(fs_type.as_str(), "proc" | "sysfs") && is_link(root, &planned.destination) {
                 return Err(Errno::LOOP);
             }
-            new(&place, fs_type, mounts::flags(planned.attributes), data)?;
+            // Only terminals are devices of the container's own making; see `devices`.
+            let nodev = if fs_type == "devpts" { MountFlags::empty() } else { MountFlags::NODEV };
+            new(&place, fs_type, mounts::flags(planned.attributes) | nodev, data)?;
             finish(root, planned)
         }
     }
@@ -163,10 +171,13 @@ fn finish(root: &OwnedFd, planned: &Planned) -> Result<(), Errno> {
 
 fn bind(root: &OwnedFd, planned: &Planned, source: &Path, recursive: bool) -> Result<(), Errno> {
     let tree = detached(source, recursive)?;
-    let is_directory = FileType::from_raw_mode(fstat(&tree)?.st_mode) == FileType::Directory;
-    let kind = if is_directory { Target::Directory } else { Target::File };
+    let found = FileType::from_raw_mode(fstat(&tree)?.st_mode);
+    let kind = if found == FileType::Directory { Target::Directory } else { Target::File };
+    // Only a device that is mounted as such is meant to work; see `devices`.
+    let is_device = matches!(found, FileType::CharacterDevice | FileType::BlockDevice);
+    let nodev = if is_device { 0 } else { sys::MOUNT_ATTR_NODEV };
     let attributes = planned.attributes;
-    setattr(&tree, true, 0, libc::MS_PRIVATE)?;
+    setattr(&tree, true, nodev, libc::MS_PRIVATE)?;
     if attributes != 0 {
         setattr(&tree, planned.recursive_attributes, attributes, 0)?;
     }
@@ -203,22 +214,22 @@ fn cgroup(build: &Build<'_>, root: &OwnedFd, planned: &Planned) -> Result<(), Er
     finish(root, planned)
 }
 
-/// The device files that every container has, and those of the spec.
-fn devices(root: &OwnedFd, spec: &Spec) -> Result<(), Errno> {
-    let dev = resolve(root, Path::new("/dev"))?;
-    let everyone = Mode::from_raw_mode(0o666);
+/// The device files that every container has, and those of the spec. Each is a mount of its own, the only ones where devices work:
+/// a container may be allowed to make device nodes, and must not read the host's disk through one.
+fn devices(build: &Build<'_>, root: &OwnedFd) -> Result<(), Errno> {
     for (name, major, minor) in
         [("null", 1, 3), ("zero", 1, 5), ("full", 1, 7), ("random", 1, 8), ("urandom", 1, 9), ("tty", 5, 0)]
     {
-        let node = mknodat(&dev, name, FileType::CharacterDevice, everyone, makedev(major, minor));
-        if node == Err(Errno::PERM) {
-            let path = Path::new("/dev").join(name);
-            let tree = detached(&path, false)?;
-            attach(&tree, &make_target(root, &path, Target::File)?)?;
-            continue;
+        let path = Path::new("/dev").join(name);
+        let node = detached(&path, false)?;
+        let found = fstat(&node)?;
+        if FileType::from_raw_mode(found.st_mode) != FileType::CharacterDevice || found.st_rdev != makedev(major, minor)
+        {
+            return Err(Errno::NODEV);
         }
-        node?;
+        attach(&node, &make_target(root, &path, Target::File)?)?;
     }
+    let dev = resolve(root, Path::new("/dev"))?;
     for (name, target) in [
         ("fd", "/proc/self/fd"),
         ("stdin", "/proc/self/fd/0"),
@@ -228,32 +239,36 @@ fn devices(root: &OwnedFd, spec: &Spec) -> Result<(), Errno> {
     ] {
         symlinkat(target, &dev, name)?;
     }
-    let linux = spec.linux().as_ref();
-    for device in linux.and_then(|linux| linux.devices().as_ref()).into_iter().flatten() {
-        let kind = match device.typ() {
-            LinuxDeviceType::B => FileType::BlockDevice,
-            LinuxDeviceType::P => FileType::Fifo,
-            _ => FileType::CharacterDevice,
-        };
-        let (Some(parent), Some(name)) = (device.path().parent(), device.path().file_name()) else {
-            return Err(Errno::INVAL);
-        };
-        let parent = make_target(root, parent, Target::Directory)?;
-        let mode = Mode::from_raw_mode(device.file_mode().unwrap_or(0o666));
-        let number = makedev(device.major() as u32, device.minor() as u32);
-        match mknodat(&parent, name, kind, mode, number) {
-            Ok(()) | Err(Errno::EXIST) => {}
-            Err(error) => return Err(error),
-        }
-        let owner = (device.uid().map(Uid::from_raw), device.gid().map(Gid::from_raw));
-        chownat(&parent, name, owner.0, owner.1, AtFlags::SYMLINK_NOFOLLOW)?;
+    let linux = build.spec.linux().as_ref();
+    let of_spec = linux.and_then(|linux| linux.devices().as_ref()).into_iter().flatten();
+    for (index, device) in of_spec.enumerate() {
+        let node = build.scratch.join(format!("device-{index}"));
+        make_node(&node, device)?;
+        let tree = detached(&node, false)?;
+        sys::mount_setattr(&tree, false, 0, sys::MOUNT_ATTR_NODEV, 0).map_err(as_errno)?;
+        attach(&tree, &make_target(root, device.path(), Target::File)?)?;
     }
     Ok(())
 }
 
-fn sysctls(root: &OwnedFd, spec: &Spec) -> Result<(), String> {
-    let linux = spec.linux().as_ref();
+fn make_node(path: &Path, device: &LinuxDevice) -> Result<(), Errno> {
+    let kind = match device.typ() {
+        LinuxDeviceType::B => FileType::BlockDevice,
+        LinuxDeviceType::P => FileType::Fifo,
+        _ => FileType::CharacterDevice,
+    };
+    let mode = Mode::from_raw_mode(device.file_mode().unwrap_or(0o666));
+    mknodat(CWD, path, kind, mode, makedev(device.major() as u32, device.minor() as u32))?;
+    let owner = (device.uid().map(Uid::from_raw), device.gid().map(Gid::from_raw));
+    chownat(CWD, path, owner.0, owner.1, AtFlags::SYMLINK_NOFOLLOW)
+}
+
+fn sysctls(build: &Build<'_>, root: &OwnedFd) -> Result<(), String> {
+    let linux = build.spec.linux().as_ref();
     for (name, value) in linux.and_then(|linux| linux.sysctl().as_ref()).into_iter().flatten() {
+        if !is_the_pods_own(name, build.host_network) {
+            return Err(format!("sysctl {name} belongs to the machine, not to the pod"));
+        }
         let path = Path::new("/proc/sys").join(name.replace('.', "/"));
         let flags = OFlags::WRONLY | OFlags::CLOEXEC;
         let file = openat2(root, &path, flags, Mode::empty(), ResolveFlags::IN_ROOT);
@@ -261,6 +276,15 @@ fn sysctls(root: &OwnedFd, spec: &Spec) -> Result<(), String> {
         written.map_err(|e| format!("failed to set sysctl {name}: {e}"))?;
     }
     Ok(())
+}
+
+/// Whether a sysctl is one of the pod's ipc or network namespace.
+fn is_the_pods_own(name: &str, host_network: bool) -> bool {
+    let of_network = name.starts_with("net.") && !host_network;
+    let of_ipc = name.starts_with("fs.mqueue.")
+        || ["kernel.sem", "kernel.msgmax", "kernel.msgmnb", "kernel.msgmni"].contains(&name)
+        || ["kernel.shmall", "kernel.shmmax", "kernel.shmmni", "kernel.shm_rmid_forced"].contains(&name);
+    (of_network || of_ipc) && !name.contains('/')
 }
 
 fn restrict(root: &OwnedFd, spec: &Spec, masks: &mut Vec<OwnedFd>) -> Result<(), String> {
@@ -383,8 +407,7 @@ fn readonly(place: &OwnedFd) -> Result<(), Errno> {
 }
 
 fn setattr(place: &OwnedFd, recursive: bool, set: u64, propagation: u64) -> Result<(), Errno> {
-    sys::mount_setattr(place, recursive, set, 0, propagation)
-        .map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))
+    sys::mount_setattr(place, recursive, set, 0, propagation).map_err(as_errno)
 }
 
 /// A path that leads to what the descriptor is open on.
@@ -393,10 +416,14 @@ fn through(fd: impl AsFd) -> PathBuf {
     format!("/proc/self/fd/{}", fd.as_raw_fd()).into()
 }
 
+fn as_errno(error: io::Error) -> Errno {
+    Errno::from_io_error(&error).unwrap_or(Errno::IO)
+}
+
 fn mkdirs(path: &Path) -> Result<(), Errno> {
     use std::os::unix::fs::DirBuilderExt;
     let made = std::fs::DirBuilder::new().recursive(true).mode(0o755).create(path);
-    made.map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))
+    made.map_err(as_errno)
 }
 
 /// Makes the container's pipes its user's, so that /dev/stdout can be opened.

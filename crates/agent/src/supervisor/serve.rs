@@ -273,16 +273,7 @@ impl Supervisor {
         let mut shortfalls = std::mem::take(&mut self.shortfalls);
         let launched = records::write(&self.dir, &run, Durability::Lazy)
             .map_err(|e| Failure::Create(format!("failed to record the start: {e}")))
-            .and_then(|()| {
-                container::launch(
-                    &self.dir,
-                    &self.boot.cgroups,
-                    &self.boot.sandbox.pod_uid,
-                    container,
-                    now,
-                    &mut shortfalls,
-                )
-            });
+            .and_then(|()| container::launch(&self.boot, container, now, &mut shortfalls));
         match launched {
             Ok(live) => {
                 self.waiting.insert(live.name.clone(), (client, id, shortfalls));

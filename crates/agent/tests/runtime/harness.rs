@@ -3,7 +3,7 @@
 use agent::runtime::builtin::BuiltIn;
 use agent::runtime::{Container, PodSandbox, Resources, Rootfs, Run, RunState, Runtime, Sandbox};
 use oci_spec::runtime::{
-    Capabilities, Capability, LinuxBuilder, LinuxCapabilitiesBuilder, ProcessBuilder, Spec, SpecBuilder,
+    Capabilities, Capability, LinuxBuilder, LinuxCapabilitiesBuilder, ProcessBuilder, RootBuilder, Spec, SpecBuilder,
 };
 use std::collections::HashSet;
 use std::fs;
@@ -222,11 +222,17 @@ pub fn spec(args: &[&str]) -> Spec {
         .unwrap();
     let linux = LinuxBuilder::default()
         .seccomp(agent::supervisor::seccomp::default_profile(&capabilities))
-        .masked_paths(vec!["/proc/kcore".into(), "/proc/acpi".into(), "/none".into()])
+        .masked_paths(vec!["/proc/version".into(), "/proc/acpi".into(), "/none".into()])
         .readonly_paths(vec!["/proc/sys".to_string()])
         .build()
         .unwrap();
-    SpecBuilder::default().process(process).linux(linux).mounts(Vec::new()).build().unwrap()
+    SpecBuilder::default()
+        .root(RootBuilder::default().path("/").readonly(false).build().unwrap())
+        .process(process)
+        .linux(linux)
+        .mounts(Vec::new())
+        .build()
+        .unwrap()
 }
 
 /// A root file system of one static program.
