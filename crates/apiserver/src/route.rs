@@ -189,7 +189,7 @@ mod tests {
         for path in [
             "",
             "x",
-            "//",
+            "///",
             "/foo",
             "/api//pods",
             "/api/v1/namespaces/a%2fb/pods",

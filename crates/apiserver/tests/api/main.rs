@@ -1,0 +1,18 @@
+//! The whole API server in process, on a store in memory and a clock that stands still: requests in, answers out.
+#![allow(missing_docs, reason = "a test binary")]
+#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+mod harness;
+
+mod authorization;
+mod bodies;
+mod deletion;
+mod documents;
+mod hostile;
+mod lists;
+mod negotiation;
+mod patches;
+mod subresources;
+mod tls;
+mod verbs;
+mod watches;

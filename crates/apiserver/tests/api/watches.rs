@@ -1,0 +1,132 @@
+//! WATCH: from when, what, and how it ends. Time is tokio's paused clock.
+
+use crate::harness::{CONFIG_MAPS, Server, TABLE, config_map};
+use serde_json::json;
+
+fn named(kind: &str, name: &str) -> (String, String) {
+    (kind.into(), name.into())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_watch_without_revision_begins_with_what_is_there() {
+    let server = Server::new();
+    server.post(CONFIG_MAPS, &config_map("a", json!({}))).await.expect(201);
+    for query in ["watch=true", "watch=1&resourceVersion=0"] {
+        let mut watch = server.watch(&format!("{CONFIG_MAPS}?{query}"), &[]).await;
+        assert_eq!(watch.next_name().await, named("ADDED", "a"));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_watch_from_a_revision_tells_what_came_after() {
+    let server = Server::new();
+    server.post(CONFIG_MAPS, &config_map("a", json!({}))).await.expect(201);
+    let list = server.get(CONFIG_MAPS).await.json();
+    let from = list["metadata"]["resourceVersion"].as_str().unwrap();
+    let mut watch = server.watch(&format!("{CONFIG_MAPS}?watch=true&resourceVersion={from}"), &[]).await;
+    server.post(CONFIG_MAPS, &config_map("b", json!({}))).await.expect(201);
+    let changed = server.put(&format!("{CONFIG_MAPS}/a"), &config_map("a", json!({"x": "y"}))).await.expect(200).json();
+    server.delete(&format!("{CONFIG_MAPS}/a")).await.expect(200);
+    server.post("/api/v1/namespaces/kube-system/configmaps", &config_map("elsewhere", json!({}))).await.expect(201);
+    server.post(CONFIG_MAPS, &config_map("c", json!({}))).await.expect(201);
+    assert_eq!(watch.next_name().await, named("ADDED", "b"));
+    let modified = watch.next().await.unwrap();
+    assert_eq!((&modified["type"], &modified["object"]), (&json!("MODIFIED"), &changed));
+    let deleted = watch.next().await.unwrap();
+    assert_eq!(deleted["type"], "DELETED");
+    assert_eq!(deleted["object"]["metadata"]["labels"], json!({"x": "y"}));
+    let number = |value: &serde_json::Value| value["metadata"]["resourceVersion"].as_str().unwrap().parse::<u64>().unwrap();
+    assert!(number(&changed) < number(&deleted["object"]), "a deletion has a revision of its own");
+    assert_eq!(watch.next_name().await, named("ADDED", "c"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn entering_and_leaving_the_selector_are_added_and_deleted() {
+    let server = Server::new();
+    let path = format!("{CONFIG_MAPS}/a");
+    server.post(CONFIG_MAPS, &config_map("a", json!({"color": "red"}))).await.expect(201);
+    let mut blue = server.watch(&format!("{CONFIG_MAPS}?watch=true&labelSelector=color%3Dblue"), &[]).await;
+    server.put(&path, &config_map("a", json!({"color": "blue"}))).await.expect(200);
+    server.put(&path, &config_map("a", json!({"color": "blue", "more": "x"}))).await.expect(200);
+    let left = server.put(&path, &config_map("a", json!({"color": "red"}))).await.expect(200).json();
+    assert_eq!(blue.next_name().await, named("ADDED", "a"));
+    assert_eq!(blue.next_name().await, named("MODIFIED", "a"));
+    let deleted = blue.next().await.unwrap();
+    assert_eq!(deleted["type"], "DELETED");
+    assert_eq!(deleted["object"]["metadata"]["labels"]["more"], "x", "the state before it left");
+    assert_eq!(deleted["object"]["metadata"]["resourceVersion"], left["metadata"]["resourceVersion"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_comes_as_a_stream_when_asked() {
+    let server = Server::new();
+    server.post(CONFIG_MAPS, &config_map("a", json!({}))).await.expect(201);
+    let query = "watch=true&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true";
+    let mut watch = server.watch(&format!("{CONFIG_MAPS}?{query}"), &[]).await;
+    assert_eq!(watch.next_name().await, named("ADDED", "a"));
+    let end = watch.next().await.unwrap();
+    assert_eq!(end["type"], "BOOKMARK");
+    assert_eq!(end["object"]["metadata"]["annotations"]["k8s.io/initial-events-end"], "true");
+    assert_eq!(end["object"]["kind"], "ConfigMap");
+    for (query, message) in [
+        ("sendInitialEvents=true", "resourceVersionMatch: Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"),
+        ("resourceVersionMatch=NotOlderThan", "resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided"),
+    ] {
+        let reply = server.get(&format!("{CONFIG_MAPS}?watch=true&{query}")).await.expect(422);
+        assert_eq!(reply.message(), format!("ListOptions.meta.k8s.io \"\" is invalid: {message}"));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn bookmarks_come_each_minute_and_before_the_end() {
+    let server = Server::new();
+    server.post(CONFIG_MAPS, &config_map("a", json!({}))).await.expect(201);
+    let from = server.get(CONFIG_MAPS).await.json()["metadata"]["resourceVersion"].as_str().unwrap().to_owned();
+    let query = format!("watch=true&allowWatchBookmarks=true&timeoutSeconds=90&resourceVersion={from}");
+    let mut watch = server.watch(&format!("{CONFIG_MAPS}?{query}"), &[]).await;
+    let start = tokio::time::Instant::now();
+    for seconds in [60, 90] {
+        let event = watch.next().await.unwrap();
+        assert_eq!((&event["type"], &event["object"]["metadata"]["resourceVersion"]), (&json!("BOOKMARK"), &json!(from)));
+        assert_eq!(start.elapsed().as_secs(), seconds);
+    }
+    assert_eq!(watch.next().await, None);
+    let mut quiet = server.watch(&format!("{CONFIG_MAPS}?watch=true&timeoutSeconds=5&resourceVersion={from}"), &[]).await;
+    assert_eq!(quiet.next().await, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_table_watch_says_its_columns_once() {
+    let server = Server::new();
+    for name in ["a", "b"] {
+        server.post(CONFIG_MAPS, &config_map(name, json!({}))).await.expect(201);
+    }
+    let mut watch = server.watch(&format!("{CONFIG_MAPS}?watch=true"), &[("accept", TABLE)]).await;
+    let first = watch.next().await.unwrap();
+    assert_eq!((&first["type"], &first["object"]["kind"]), (&json!("ADDED"), &json!("Table")));
+    assert_eq!(first["object"]["columnDefinitions"][0]["name"], "Name");
+    assert_eq!(first["object"]["rows"][0]["cells"][0], "a");
+    let second = watch.next().await.unwrap();
+    assert_eq!(second["object"]["columnDefinitions"], json!(null));
+    assert_eq!(second["object"]["rows"][0]["cells"][0], "b");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_revision_out_of_memory_is_an_error_event() {
+    let store = store::Store::in_memory(store::Options { ring_events: 2, ..store::Options::default() });
+    let server = Server::on(store);
+    server.post(CONFIG_MAPS, &config_map("a", json!({}))).await.expect(201);
+    let from = server.get(CONFIG_MAPS).await.json()["metadata"]["resourceVersion"].as_str().unwrap().to_owned();
+    let mut slow = server.watch(&format!("{CONFIG_MAPS}?watch=true&resourceVersion={from}"), &[]).await;
+    for index in 0..8 {
+        let labels = json!({"n": index.to_string()});
+        server.put(&format!("{CONFIG_MAPS}/a"), &config_map("a", labels)).await.expect(200);
+    }
+    for late in [&mut server.watch(&format!("{CONFIG_MAPS}?watch=true&resourceVersion={from}"), &[]).await, &mut slow] {
+        let event = late.next().await.unwrap();
+        assert_eq!(event["type"], "ERROR");
+        assert_eq!((&event["object"]["code"], &event["object"]["reason"]), (&json!(410), &json!("Expired")));
+        assert!(event["object"]["message"].as_str().unwrap().starts_with(&format!("too old resource version: {from} (")));
+        assert_eq!(late.next().await, None);
+    }
+}
