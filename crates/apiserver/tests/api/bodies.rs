@@ -30,7 +30,11 @@ async fn duplicate_fields_of_yaml_are_seen() {
     let yaml = YAML.replace("spec:\n  template", "spec:\n  backoffLimit: 1\n  backoffLimit: 2\n  template");
     let path = format!("{JOBS}?fieldValidation=Strict");
     let reply = server.send("POST", &path, &[("content-type", "application/yaml")], yaml).await.expect(400);
-    assert!(reply.message().contains("strict decoding error: duplicate field \"spec.backoffLimit\""), "{}", reply.message());
+    assert!(
+        reply.message().contains("strict decoding error: duplicate field \"spec.backoffLimit\""),
+        "{}",
+        reply.message()
+    );
 }
 
 #[tokio::test]
@@ -38,14 +42,34 @@ async fn broken_bodies_are_400() {
     let server = Server::new();
     let json = "application/json";
     for (content_type, body, start) in [
-        (json, "", "the object provided is unrecognized (must be of type Job): couldn't get version/kind; json parse error: "),
-        (json, "{\"kind\"", "the object provided is unrecognized (must be of type Job): couldn't get version/kind; json parse error: "),
+        (
+            json,
+            "",
+            "the object provided is unrecognized (must be of type Job): couldn't get version/kind; json parse error: ",
+        ),
+        (
+            json,
+            "{\"kind\"",
+            "the object provided is unrecognized (must be of type Job): couldn't get version/kind; json parse error: ",
+        ),
         (json, "[1]", "the object provided is unrecognized (must be of type Job): "),
         (json, "\"x\"", "the object provided is unrecognized (must be of type Job): "),
         (json, "{\"kind\": 7}", "the object provided is unrecognized (must be of type Job): "),
-        (json, "{\"metadata\": 7}", "Job in version \"v1\" cannot be handled as a Job: json: cannot unmarshal number into"),
-        (json, "{\"spec\": {\"completions\": \"x\"}}", "Job in version \"v1\" cannot be handled as a Job: json: cannot unmarshal string into Go struct field JobSpec.spec.completions of type int32"),
-        ("application/yaml", "a: b: c", "the object provided is unrecognized (must be of type Job): couldn't get version/kind; error converting YAML to JSON"),
+        (
+            json,
+            "{\"metadata\": 7}",
+            "Job in version \"v1\" cannot be handled as a Job: json: cannot unmarshal number into",
+        ),
+        (
+            json,
+            "{\"spec\": {\"completions\": \"x\"}}",
+            "Job in version \"v1\" cannot be handled as a Job: json: cannot unmarshal string into Go struct field JobSpec.spec.completions of type int32",
+        ),
+        (
+            "application/yaml",
+            "a: b: c",
+            "the object provided is unrecognized (must be of type Job): couldn't get version/kind; error converting YAML to JSON",
+        ),
         (PROTOBUF, "k8s", "the object provided is unrecognized (must be of type Job): "),
         (PROTOBUF, "k8s\0\u{1}\u{2}", "the object provided is unrecognized (must be of type Job): "),
     ] {

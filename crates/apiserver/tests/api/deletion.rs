@@ -34,7 +34,10 @@ async fn finalizers_keep_an_object_until_the_last_is_removed() {
     let again = server.delete(&path).await.expect(200).json();
     assert_eq!(again["metadata"]["resourceVersion"], marked["metadata"]["resourceVersion"]);
     let keep = |finalizers: Value| json!({"metadata": {"finalizers": finalizers}});
-    let added = server.patch(&path, "merge-patch+json", &keep(json!(["example.com/one", "example.com/three"]))).await.expect(422);
+    let added = server
+        .patch(&path, "merge-patch+json", &keep(json!(["example.com/one", "example.com/three"])))
+        .await
+        .expect(422);
     assert!(added.message().contains("metadata.finalizers: Forbidden: no new finalizers can be added if the object is being deleted, found new finalizers []string{\"example.com/three\"}"), "{}", added.message());
     server.patch(&path, "merge-patch+json", &keep(json!(["example.com/two"]))).await.expect(200);
     server.get(&path).await.expect(200);

@@ -29,7 +29,10 @@ async fn discovery_speaks_what_each_kubectl_asks() {
     let resources = server.get("/apis/batch/v1").await.expect(200).json();
     let jobs = resources["resources"].as_array().unwrap().iter().find(|r| r["name"] == "jobs").unwrap();
     assert_eq!(jobs["categories"], json!(["all"]));
-    assert_eq!((&jobs["kind"], &jobs["singularName"], &jobs["namespaced"]), (&json!("Job"), &json!("job"), &json!(true)));
+    assert_eq!(
+        (&jobs["kind"], &jobs["singularName"], &jobs["namespaced"]),
+        (&json!("Job"), &json!("job"), &json!(true))
+    );
     let status = resources["resources"].as_array().unwrap().iter().find(|r| r["name"] == "jobs/status").unwrap();
     assert_eq!(status["verbs"], json!(["get", "patch", "update"]));
     for path in ["/apis/nope", "/apis/batch/v2", "/api/v2"] {
@@ -42,7 +45,8 @@ async fn a_document_the_client_has_is_304() {
     let server = Server::new();
     let first = server.send("GET", "/apis", &[("accept", V2)], Body::empty()).await.expect(200);
     let tag = first.header("etag").to_owned();
-    let again = server.send("GET", "/apis", &[("accept", V2), ("if-none-match", &tag)], Body::empty()).await.expect(304);
+    let again =
+        server.send("GET", "/apis", &[("accept", V2), ("if-none-match", &tag)], Body::empty()).await.expect(304);
     assert!(again.bytes.is_empty());
     server.send("GET", "/apis", &[("accept", BETA), ("if-none-match", &tag)], Body::empty()).await.expect(200);
 }
@@ -59,7 +63,11 @@ async fn version_and_health() {
     server.api.set_ready();
     assert_eq!(server.get("/readyz").await.expect(200).text(), "ok");
     server.send("POST", "/version", &[], "{}").await.expect(405);
-    server.get("/swagger.json").await.expect_status(404, "NotFound", "the server could not find the requested resource");
+    server.get("/swagger.json").await.expect_status(
+        404,
+        "NotFound",
+        "the server could not find the requested resource",
+    );
 }
 
 #[tokio::test]

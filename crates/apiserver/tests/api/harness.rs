@@ -20,7 +20,8 @@ use std::time::Duration;
 pub const JOBS: &str = "/apis/batch/v1/namespaces/default/jobs";
 pub const PODS: &str = "/api/v1/namespaces/default/pods";
 pub const CONFIG_MAPS: &str = "/api/v1/namespaces/default/configmaps";
-pub const TABLE: &str = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json;as=Table;v=v1beta1;g=meta.k8s.io,application/json";
+pub const TABLE: &str =
+    "application/json;as=Table;v=v1;g=meta.k8s.io,application/json;as=Table;v=v1beta1;g=meta.k8s.io,application/json";
 pub const PROTOBUF: &str = "application/vnd.kubernetes.protobuf";
 
 /// Stands still until told to move.
@@ -58,7 +59,8 @@ struct EchoNode;
 #[async_trait::async_trait]
 impl NodeConnection for EchoNode {
     async fn logs(&self, request: LogRequest) -> Result<BoxStream<'static, std::io::Result<Bytes>>, Status> {
-        let text = format!("{} {} tail={:?} follow={}", request.pod, request.container, request.tail_lines, request.follow);
+        let text =
+            format!("{} {} tail={:?} follow={}", request.pod, request.container, request.tail_lines, request.follow);
         Ok(futures::stream::iter([Ok(Bytes::from(text))]).boxed())
     }
 }
@@ -129,7 +131,13 @@ impl Server {
         Self { api, clock, store, user }
     }
 
-    pub async fn open(&self, method: &str, path: &str, headers: &[(&str, &str)], body: impl Into<Body>) -> Response<Body> {
+    pub async fn open(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<Body>,
+    ) -> Response<Body> {
         let mut request = Request::builder().method(method).uri(path);
         for (name, value) in headers {
             request = request.header(*name, *value);

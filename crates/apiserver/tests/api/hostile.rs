@@ -20,10 +20,26 @@ const TYPES: [&str; 7] = [
 
 fn path() -> impl Strategy<Value = String> {
     let word = prop_oneof![
-        Just("api".to_owned()), Just("apis".into()), Just("v1".into()), Just("batch".into()), Just("namespaces".into()),
-        Just("default".into()), Just("jobs".into()), Just("pods".into()), Just("events".into()), Just("events.k8s.io".into()),
-        Just("configmaps".into()), Just("secrets".into()), Just("nodes".into()), Just("status".into()), Just("log".into()),
-        Just("binding".into()), Just("finalize".into()), Just("a".into()), Just("openapi".into()), Just("v3".into()),
+        Just("api".to_owned()),
+        Just("apis".into()),
+        Just("v1".into()),
+        Just("batch".into()),
+        Just("namespaces".into()),
+        Just("default".into()),
+        Just("jobs".into()),
+        Just("pods".into()),
+        Just("events".into()),
+        Just("events.k8s.io".into()),
+        Just("configmaps".into()),
+        Just("secrets".into()),
+        Just("nodes".into()),
+        Just("status".into()),
+        Just("log".into()),
+        Just("binding".into()),
+        Just("finalize".into()),
+        Just("a".into()),
+        Just("openapi".into()),
+        Just("v3".into()),
         "[a-z%.0-9-]{0,6}",
     ];
     let query = prop_oneof![
@@ -39,8 +55,11 @@ fn path() -> impl Strategy<Value = String> {
 /// A Job with something else in one of its places.
 fn mangled() -> impl Strategy<Value = String> {
     let scalar = prop_oneof![
-        Just(Value::Null), any::<bool>().prop_map(Value::from), any::<i64>().prop_map(Value::from),
-        any::<f64>().prop_map(Value::from), ".{0,8}".prop_map(Value::from),
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        ".{0,8}".prop_map(Value::from),
     ];
     let value = scalar.prop_recursive(3, 16, 4, |inner| {
         prop_oneof![
@@ -50,10 +69,26 @@ fn mangled() -> impl Strategy<Value = String> {
         ]
     });
     let place = prop::sample::select(vec![
-        "", "/metadata", "/metadata/name", "/metadata/labels", "/metadata/finalizers", "/metadata/ownerReferences", "/spec",
-        "/spec/template", "/spec/template/metadata", "/spec/template/spec", "/spec/template/spec/containers",
-        "/spec/template/spec/containers/0", "/spec/template/spec/containers/0/env", "/spec/selector", "/status",
-        "/spec/completions", "/kind", "/apiVersion", "/spec/podFailurePolicy", "/spec/successPolicy",
+        "",
+        "/metadata",
+        "/metadata/name",
+        "/metadata/labels",
+        "/metadata/finalizers",
+        "/metadata/ownerReferences",
+        "/spec",
+        "/spec/template",
+        "/spec/template/metadata",
+        "/spec/template/spec",
+        "/spec/template/spec/containers",
+        "/spec/template/spec/containers/0",
+        "/spec/template/spec/containers/0/env",
+        "/spec/selector",
+        "/status",
+        "/spec/completions",
+        "/kind",
+        "/apiVersion",
+        "/spec/podFailurePolicy",
+        "/spec/successPolicy",
     ]);
     (place, value).prop_map(|(place, value)| {
         let mut object = job("a");
@@ -82,7 +117,14 @@ fn body() -> impl Strategy<Value = Vec<u8>> {
 }
 
 /// Sends one request; a watch is opened but not read.
-async fn code_of(server: &Server, method: &str, path: &str, content_type: &str, accept: &str, body: Vec<u8>) -> Option<u16> {
+async fn code_of(
+    server: &Server,
+    method: &str,
+    path: &str,
+    content_type: &str,
+    accept: &str,
+    body: Vec<u8>,
+) -> Option<u16> {
     let mut request = Request::builder().uri(path).body(Body::from(body)).ok()?;
     *request.method_mut() = Method::from_bytes(method.as_bytes()).ok()?;
     request.headers_mut().insert("content-type", HeaderValue::from_str(content_type).ok()?);

@@ -45,10 +45,11 @@ async fn selectors_choose() {
         let list = server.get(&format!("{CONFIG_MAPS}?{query}")).await.expect(200).json();
         assert_eq!(names(&list), expect, "{query}");
     }
-    server
-        .get(&format!("{CONFIG_MAPS}?fieldSelector=spec.x%3D1"))
-        .await
-        .expect_status(400, "BadRequest", "field label not supported: spec.x");
+    server.get(&format!("{CONFIG_MAPS}?fieldSelector=spec.x%3D1")).await.expect_status(
+        400,
+        "BadRequest",
+        "field label not supported: spec.x",
+    );
     server.get(&format!("{CONFIG_MAPS}?labelSelector=a%3D%3D%3Db")).await.expect(400);
     server.get(&format!("{CONFIG_MAPS}?limit=x")).await.expect_status(
         400,
@@ -107,7 +108,8 @@ async fn an_expired_token_is_410_with_a_way_on() {
 #[tokio::test(start_paused = true)]
 async fn revisions_are_waited_for_a_moment() {
     let server = with_config_maps(&["a"]).await;
-    let now: u64 = server.get(CONFIG_MAPS).await.json()["metadata"]["resourceVersion"].as_str().unwrap().parse().unwrap();
+    let now: u64 =
+        server.get(CONFIG_MAPS).await.json()["metadata"]["resourceVersion"].as_str().unwrap().parse().unwrap();
     server.get(&format!("{CONFIG_MAPS}?resourceVersion=0")).await.expect(200);
     server.get(&format!("{CONFIG_MAPS}?resourceVersion={now}&resourceVersionMatch=NotOlderThan")).await.expect(200);
     server.get(&format!("{CONFIG_MAPS}?resourceVersion={now}&resourceVersionMatch=Exact")).await.expect(200);
@@ -120,9 +122,18 @@ async fn revisions_are_waited_for_a_moment() {
     assert_eq!(reply.json()["details"]["causes"][0]["reason"], "ResourceVersionTooLarge");
     assert_eq!(reply.header("retry-after"), "1");
     for (query, message) in [
-        ("resourceVersionMatch=Exact", "resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden unless resourceVersion is provided"),
-        ("resourceVersion=1&resourceVersionMatch=No", "resourceVersionMatch: Unsupported value: \"No\": supported values: \"Exact\", \"NotOlderThan\", \"\""),
-        ("resourceVersion=0&resourceVersionMatch=Exact", "resourceVersionMatch: Forbidden: resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\""),
+        (
+            "resourceVersionMatch=Exact",
+            "resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden unless resourceVersion is provided",
+        ),
+        (
+            "resourceVersion=1&resourceVersionMatch=No",
+            "resourceVersionMatch: Unsupported value: \"No\": supported values: \"Exact\", \"NotOlderThan\", \"\"",
+        ),
+        (
+            "resourceVersion=0&resourceVersionMatch=Exact",
+            "resourceVersionMatch: Forbidden: resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\"",
+        ),
         ("sendInitialEvents=true", "sendInitialEvents: Forbidden: sendInitialEvents is forbidden for list"),
     ] {
         let reply = server.get(&format!("{CONFIG_MAPS}?{query}")).await.expect(422);

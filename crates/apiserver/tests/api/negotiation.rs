@@ -12,7 +12,8 @@ async fn tables_have_all_columns_and_a_row_each() {
     for (path, is_list) in [(JOBS.to_owned(), true), (format!("{JOBS}/a"), false)] {
         let table = server.send("GET", &path, &[("accept", TABLE)], Body::empty()).await.expect(200).json();
         assert_eq!((&table["kind"], &table["apiVersion"]), (&json!("Table"), &json!("meta.k8s.io/v1")));
-        let columns: Vec<&str> = table["columnDefinitions"].as_array().unwrap().iter().map(|c| c["name"].as_str().unwrap()).collect();
+        let columns: Vec<&str> =
+            table["columnDefinitions"].as_array().unwrap().iter().map(|c| c["name"].as_str().unwrap()).collect();
         assert_eq!(columns, ["Name", "Status", "Completions", "Duration", "Age", "Containers", "Images", "Selector"]);
         let row = &table["rows"][0];
         assert_eq!(row["cells"].as_array().unwrap().len(), columns.len());

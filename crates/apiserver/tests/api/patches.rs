@@ -11,7 +11,10 @@ async fn three_forms_of_the_same_change() {
     let merge = server.patch(&path, "merge-patch+json", &json!({"metadata": {"labels": {"m": "1"}}})).await;
     assert_eq!(merge.expect(200).json()["metadata"]["labels"]["m"], "1");
     let operations = json!([{"op": "add", "path": "/metadata/labels/j", "value": "2"}]);
-    assert_eq!(server.patch(&path, "json-patch+json", &operations).await.expect(200).json()["metadata"]["labels"]["j"], "2");
+    assert_eq!(
+        server.patch(&path, "json-patch+json", &operations).await.expect(200).json()["metadata"]["labels"]["j"],
+        "2"
+    );
     let strategic = json!({"metadata": {"labels": {"m": null}}, "spec": {"suspend": true}});
     let patched = server.patch(&path, "strategic-merge-patch+json", &strategic).await.expect(200).json();
     assert_eq!(patched["metadata"]["labels"]["j"], "2");
@@ -36,7 +39,7 @@ async fn patches_that_are_refused() {
     let path = format!("{JOBS}/a");
     let strict = format!("{path}?fieldValidation=Strict");
     let unknown = json!({"spec": {"paralelism": 3}});
-    let detail = "strict decoding error: unknown field \"spec.paralelism\" (did you mean \"spec.parallelism\"?)";
+    let detail = "strict decoding error: unknown field \"spec.paralelism\" (did you mean \"parallelism\"?)";
     for (path, kind, patch, code, message) in [
         (&path, "json-patch+json", json!([{"op": "test", "path": "/kind", "value": "x"}]), 422, "the server rejected our request due to an error in our request".to_owned()),
         (&strict, "strategic-merge-patch+json", unknown.clone(), 422, format!(" \"\" is invalid: patch: Invalid value: \"map[spec:map[paralelism:3]]\": {detail}")),

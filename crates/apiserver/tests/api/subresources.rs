@@ -19,8 +19,16 @@ async fn logs_come_from_the_node_for_one_container() {
     for (query, code, message) in [
         ("", 400, "a container name must be specified for pod p, choose one of: [a b]"),
         ("container=c", 400, "container c is not valid for pod p"),
-        ("container=a&tailLines=-1", 422, "PodLogOptions \"p\" is invalid: tailLines: Invalid value: -1: must be greater than or equal to 0"),
-        ("container=a&sinceSeconds=0", 422, "PodLogOptions \"p\" is invalid: sinceSeconds: Invalid value: 0: must be greater than 0"),
+        (
+            "container=a&tailLines=-1",
+            422,
+            "PodLogOptions \"p\" is invalid: tailLines: Invalid value: -1: must be greater than or equal to 0",
+        ),
+        (
+            "container=a&sinceSeconds=0",
+            422,
+            "PodLogOptions \"p\" is invalid: sinceSeconds: Invalid value: 0: must be greater than 0",
+        ),
     ] {
         let reply = server.get(&format!("{log}?{query}")).await.expect(code);
         assert_eq!(reply.message(), message);
@@ -36,7 +44,8 @@ async fn a_pod_is_bound_once() {
     server.post(&path, &binding("box")).await.expect(201);
     let bound = server.get(&format!("{PODS}/p")).await.json();
     assert_eq!(bound["spec"]["nodeName"], "box");
-    let scheduled = bound["status"]["conditions"].as_array().unwrap().iter().find(|c| c["type"] == "PodScheduled").unwrap();
+    let scheduled =
+        bound["status"]["conditions"].as_array().unwrap().iter().find(|c| c["type"] == "PodScheduled").unwrap();
     assert_eq!(scheduled["status"], "True");
     server.post(&path, &binding("other")).await.expect_status(
         409,

@@ -64,7 +64,8 @@ async fn certificates_name_users_and_shutdown_ends_watches() {
     let pki = Pki::load_or_create(dir.path(), &[address.ip()], &[], jiff::Timestamp::now()).unwrap();
     let kubeconfig = pki.admin_kubeconfig(&format!("https://{address}"));
     let stop = CancellationToken::new();
-    let serving = tokio::spawn(server.api.clone().serve(listener, pki.server_tls().unwrap(), stop.clone().cancelled_owned()));
+    let serving =
+        tokio::spawn(server.api.clone().serve(listener, pki.server_tls().unwrap(), stop.clone().cancelled_owned()));
 
     let admin = client(&kubeconfig, true);
     let stranger = client(&kubeconfig, false);

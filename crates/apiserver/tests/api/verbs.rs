@@ -38,16 +38,64 @@ async fn creates_that_are_refused() {
     unknown_kind["kind"] = "Jab".into();
     for (path, body, code, reason, message) in [
         (JOBS, job("a"), 409, "AlreadyExists", "jobs.batch \"a\" already exists"),
-        (JOBS, elsewhere, 400, "BadRequest", "the namespace of the provided object does not match the namespace sent on the request"),
+        (
+            JOBS,
+            elsewhere,
+            400,
+            "BadRequest",
+            "the namespace of the provided object does not match the namespace sent on the request",
+        ),
         ("/apis/batch/v1/namespaces/nowhere/jobs", job("a"), 404, "NotFound", "namespaces \"nowhere\" not found"),
         (JOBS, versioned, 400, "BadRequest", "resourceVersion should not be set on objects to be created"),
-        (JOBS, other_version, 400, "BadRequest", "Job in version \"v2\" cannot be handled as a Job: no kind \"Job\" is registered for version \"batch/v2\""),
-        (JOBS, other_kind, 400, "BadRequest", "CronJob in version \"v1\" cannot be handled as a Job: converting (v1.CronJob) to (batch.Job): unknown conversion"),
-        (JOBS, other_group, 400, "BadRequest", "the API version in the data (v1) does not match the expected API version (batch/v1)"),
-        (JOBS, unknown_kind, 400, "BadRequest", "Jab in version \"v1\" cannot be handled as a Job: no kind \"Jab\" is registered for version \"batch/v1\""),
-        ("/apis/batch/v1/namespaces/default/jabs", job("a"), 404, "NotFound", "the server could not find the requested resource"),
-        ("/apis/batch/v2/namespaces/default/jobs", job("a"), 404, "NotFound", "the server could not find the requested resource"),
-        ("/apis/batch/v1/jobs", job("a"), 405, "MethodNotAllowed", "create is not supported on resources of kind \"jobs.batch\""),
+        (
+            JOBS,
+            other_version,
+            400,
+            "BadRequest",
+            "Job in version \"v2\" cannot be handled as a Job: no kind \"Job\" is registered for version \"batch/v2\"",
+        ),
+        (
+            JOBS,
+            other_kind,
+            400,
+            "BadRequest",
+            "CronJob in version \"v1\" cannot be handled as a Job: converting (v1.CronJob) to (batch.Job): unknown conversion",
+        ),
+        (
+            JOBS,
+            other_group,
+            400,
+            "BadRequest",
+            "the API version in the data (v1) does not match the expected API version (batch/v1)",
+        ),
+        (
+            JOBS,
+            unknown_kind,
+            400,
+            "BadRequest",
+            "Jab in version \"v1\" cannot be handled as a Job: no kind \"Jab\" is registered for version \"batch/v1\"",
+        ),
+        (
+            "/apis/batch/v1/namespaces/default/jabs",
+            job("a"),
+            404,
+            "NotFound",
+            "the server could not find the requested resource",
+        ),
+        (
+            "/apis/batch/v2/namespaces/default/jobs",
+            job("a"),
+            404,
+            "NotFound",
+            "the server could not find the requested resource",
+        ),
+        (
+            "/apis/batch/v1/jobs",
+            job("a"),
+            405,
+            "MethodNotAllowed",
+            "create is not supported on resources of kind \"jobs.batch\"",
+        ),
     ] {
         server.post(path, &body).await.expect_status(code, reason, message);
     }
@@ -93,7 +141,8 @@ async fn a_dry_run_changes_nothing() {
     server.post(&dry, &job("a")).await.expect(409);
     server.delete(&format!("{JOBS}/a?dryRun=All&propagationPolicy=Background")).await.expect(200);
     server.get(&format!("{JOBS}/a")).await.expect(200);
-    let patched = server.patch(&format!("{JOBS}/a?dryRun=All"), "merge-patch+json", &json!({"spec": {"suspend": true}})).await;
+    let patched =
+        server.patch(&format!("{JOBS}/a?dryRun=All"), "merge-patch+json", &json!({"spec": {"suspend": true}})).await;
     assert_eq!(patched.expect(200).json()["spec"]["suspend"], true);
     assert_eq!(server.get(&format!("{JOBS}/a")).await.json()["spec"]["suspend"], false);
     server.post(&format!("{JOBS}?dryRun=Some"), &job("b")).await.expect_status(
@@ -112,10 +161,13 @@ async fn field_validation_is_an_error_a_warning_or_nothing() {
     let refused = server.post(&at("Strict"), &odd).await.expect(400);
     assert_eq!(
         refused.message(),
-        "Job in version \"v1\" cannot be handled as a Job: strict decoding error: unknown field \"spec.paralelism\" (did you mean \"spec.parallelism\"?)"
+        "Job in version \"v1\" cannot be handled as a Job: strict decoding error: unknown field \"spec.paralelism\" (did you mean \"parallelism\"?)"
     );
     let warned = server.post(&at("Warn"), &odd).await.expect(201);
-    assert_eq!(warned.warnings(), ["299 - \"unknown field \\\"spec.paralelism\\\" (did you mean \\\"spec.parallelism\\\"?)\""]);
+    assert_eq!(
+        warned.warnings(),
+        ["299 - \"unknown field \\\"spec.paralelism\\\" (did you mean \\\"parallelism\\\"?)\""]
+    );
     assert!(server.post(&at("Ignore"), &odd).await.expect(201).warnings().is_empty());
     assert!(!server.post(&format!("{JOBS}?dryRun=All"), &odd).await.expect(201).warnings().is_empty());
     server.post(&at("Often"), &odd).await.expect_status(
@@ -152,10 +204,11 @@ async fn an_update_keeps_what_the_server_owns_and_loses_races() {
     let mut foreign = unconditional.clone();
     foreign["metadata"]["uid"] = "another".into();
     server.put(&path, &foreign).await.expect(409);
-    server
-        .put(&path, &config_map("b", json!({})))
-        .await
-        .expect_status(400, "BadRequest", "the name of the object (b) does not match the name on the URL (a)");
+    server.put(&path, &config_map("b", json!({}))).await.expect_status(
+        400,
+        "BadRequest",
+        "the name of the object (b) does not match the name on the URL (a)",
+    );
     server.put(&format!("{CONFIG_MAPS}/none"), &config_map("none", json!({}))).await.expect_status(
         404,
         "NotFound",

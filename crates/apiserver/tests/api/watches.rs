@@ -35,7 +35,8 @@ async fn a_watch_from_a_revision_tells_what_came_after() {
     let deleted = watch.next().await.unwrap();
     assert_eq!(deleted["type"], "DELETED");
     assert_eq!(deleted["object"]["metadata"]["labels"], json!({"x": "y"}));
-    let number = |value: &serde_json::Value| value["metadata"]["resourceVersion"].as_str().unwrap().parse::<u64>().unwrap();
+    let number =
+        |value: &serde_json::Value| value["metadata"]["resourceVersion"].as_str().unwrap().parse::<u64>().unwrap();
     assert!(number(&changed) < number(&deleted["object"]), "a deletion has a revision of its own");
     assert_eq!(watch.next_name().await, named("ADDED", "c"));
 }
@@ -69,8 +70,14 @@ async fn a_list_comes_as_a_stream_when_asked() {
     assert_eq!(end["object"]["metadata"]["annotations"]["k8s.io/initial-events-end"], "true");
     assert_eq!(end["object"]["kind"], "ConfigMap");
     for (query, message) in [
-        ("sendInitialEvents=true", "resourceVersionMatch: Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"),
-        ("resourceVersionMatch=NotOlderThan", "resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided"),
+        (
+            "sendInitialEvents=true",
+            "resourceVersionMatch: Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan",
+        ),
+        (
+            "resourceVersionMatch=NotOlderThan",
+            "resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided",
+        ),
     ] {
         let reply = server.get(&format!("{CONFIG_MAPS}?watch=true&{query}")).await.expect(422);
         assert_eq!(reply.message(), format!("ListOptions.meta.k8s.io \"\" is invalid: {message}"));
@@ -87,11 +94,15 @@ async fn bookmarks_come_each_minute_and_before_the_end() {
     let start = tokio::time::Instant::now();
     for seconds in [60, 90] {
         let event = watch.next().await.unwrap();
-        assert_eq!((&event["type"], &event["object"]["metadata"]["resourceVersion"]), (&json!("BOOKMARK"), &json!(from)));
+        assert_eq!(
+            (&event["type"], &event["object"]["metadata"]["resourceVersion"]),
+            (&json!("BOOKMARK"), &json!(from))
+        );
         assert_eq!(start.elapsed().as_secs(), seconds);
     }
     assert_eq!(watch.next().await, None);
-    let mut quiet = server.watch(&format!("{CONFIG_MAPS}?watch=true&timeoutSeconds=5&resourceVersion={from}"), &[]).await;
+    let mut quiet =
+        server.watch(&format!("{CONFIG_MAPS}?watch=true&timeoutSeconds=5&resourceVersion={from}"), &[]).await;
     assert_eq!(quiet.next().await, None);
 }
 
@@ -126,7 +137,9 @@ async fn a_revision_out_of_memory_is_an_error_event() {
         let event = late.next().await.unwrap();
         assert_eq!(event["type"], "ERROR");
         assert_eq!((&event["object"]["code"], &event["object"]["reason"]), (&json!(410), &json!("Expired")));
-        assert!(event["object"]["message"].as_str().unwrap().starts_with(&format!("too old resource version: {from} (")));
+        assert!(
+            event["object"]["message"].as_str().unwrap().starts_with(&format!("too old resource version: {from} ("))
+        );
         assert_eq!(late.next().await, None);
     }
 }
