@@ -2,6 +2,7 @@
 
 use crate::negotiate;
 use crate::respond::Answer;
+use crate::route::ResourcePath;
 use http::header::{ETAG, IF_NONE_MATCH, VARY};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use kinds::{KINDS, Kind, Scope};
@@ -64,6 +65,19 @@ pub(crate) fn resources(group: &str, version: &str) -> Option<Value> {
         "groupVersion": group_version(group, version),
         "resources": resources,
     }))
+}
+
+/// kubectl looks for custom resources before it says that a kind is unknown, and stumbles when it cannot. There are none.
+pub(crate) fn no_custom_resources(path: &ResourcePath, revision: u64) -> Option<Value> {
+    let asked = (path.group.as_str(), path.version.as_str(), path.resource.as_str(), path.name.as_str());
+    (asked == ("apiextensions.k8s.io", "v1", "customresourcedefinitions", "")).then(|| {
+        json!({
+            "kind": "CustomResourceDefinitionList",
+            "apiVersion": "apiextensions.k8s.io/v1",
+            "metadata": {"resourceVersion": revision.to_string()},
+            "items": [],
+        })
+    })
 }
 
 fn legacy_entries(kind: &'static dyn Kind) -> Vec<Value> {

@@ -80,9 +80,7 @@ pub(crate) fn form(headers: &HeaderMap) -> Option<Form> {
 /// client's order; `None` when it names none of them and no wildcard.
 pub(crate) fn pick(headers: &HeaderMap, offers: &[&'static str]) -> Option<&'static str> {
     let alternatives = alternatives(headers);
-    let Some(last) = offers.last() else {
-        return None;
-    };
+    let last = offers.last()?;
     if alternatives.is_empty() {
         return Some(last);
     }

@@ -62,7 +62,7 @@ impl Answer {
         };
         let compress = gzip && large;
         let body = match self.payload {
-            Payload::Whole(bytes) if compress => chunked(gzipped(Box::new(halves(bytes)))),
+            Payload::Whole(bytes) if compress => chunked(gzipped(Box::new(pieces(bytes)))),
             Payload::Whole(bytes) => Body::from(bytes),
             Payload::Chunks(chunks, _) if compress => chunked(gzipped(chunks)),
             Payload::Chunks(chunks, _) if large => chunked(chunks),
@@ -89,7 +89,7 @@ fn chunked(chunks: Chunks) -> Body {
 }
 
 /// A large text in pieces, so that compressing it does not hold a thread for long at once.
-fn halves(bytes: Bytes) -> impl Iterator<Item = Vec<u8>> + Send {
+fn pieces(bytes: Bytes) -> impl Iterator<Item = Vec<u8>> + Send {
     const PIECE: usize = 64 * 1024;
     (0..bytes.len().div_ceil(PIECE)).map(move |index| {
         let start = index * PIECE;

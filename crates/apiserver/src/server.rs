@@ -203,6 +203,11 @@ impl ApiServer {
             path: "",
         };
         self.authorize(&incoming.user, &attributes)?;
+        if verb == Some(Verb::List)
+            && let Some(list) = discovery::no_custom_resources(&path, self.store.revision())
+        {
+            return respond::value(incoming.document_form()?, StatusCode::OK, &list, incoming.pretty);
+        }
         let kind = kinds::by_resource(&path.group, &path.resource)
             .filter(|kind| kind.names().version == path.version)
             .filter(|kind| is_well_placed(*kind, &path))

@@ -281,7 +281,7 @@ impl Stream {
                 table::table(self.form, metadata, columns, vec![row])
             }
         };
-        write_frame(out, encoding(self.form), event, &object).map_err(Failure::from)
+        write_frame(out, encoding(self.form), event, &object)
     }
 
     /// A bookmark holds nothing but how far the client has seen.
@@ -309,7 +309,7 @@ fn too_old(compacted: &Compacted) -> Status {
     Status::expired(format!("too old resource version: {} ({})", compacted.wanted, compacted.oldest))
 }
 
-fn write_frame(out: &mut Vec<u8>, encoding: Encoding, event: &str, object: &Value) -> Result<(), Status> {
+fn write_frame(out: &mut Vec<u8>, encoding: Encoding, event: &str, object: &Value) -> Result<(), Failure> {
     if encoding != Encoding::Protobuf {
         let line = json!({"type": event, "object": object});
         serde_json::to_writer(&mut *out, &line).map_err(|error| Status::internal(error.to_string()))?;

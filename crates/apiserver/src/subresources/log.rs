@@ -67,7 +67,7 @@ fn request(call: &Call<'_>, pod: &Value) -> Result<LogRequest, Failure> {
 }
 
 /// The container meant; without a name the only one (K:pkg/registry/core/pod/strategy.go).
-fn container(pod: &Value, asked: &str) -> Result<String, Status> {
+fn container(pod: &Value, asked: &str) -> Result<String, Failure> {
     let named = |field: &str| -> Vec<&str> {
         let containers = pod["spec"][field].as_array().into_iter().flatten();
         containers.filter_map(|c| c["name"].as_str()).collect()
@@ -78,19 +78,19 @@ fn container(pod: &Value, asked: &str) -> Result<String, Status> {
         let exists = [&containers, &init, &named("ephemeralContainers")].iter().any(|names| names.contains(&asked));
         return match exists {
             true => Ok(asked.to_owned()),
-            false => Err(Status::bad_request(format!("container {asked} is not valid for pod {name}"))),
+            false => Err(Status::bad_request(format!("container {asked} is not valid for pod {name}")).into()),
         };
     }
     match containers.as_slice() {
         [only] => Ok((*only).to_owned()),
-        [] => Err(Status::bad_request(format!("a container name must be specified for pod {name}"))),
+        [] => Err(Status::bad_request(format!("a container name must be specified for pod {name}")).into()),
         several => {
             let mut text =
                 format!("a container name must be specified for pod {name}, choose one of: [{}]", several.join(" "));
             if !init.is_empty() {
                 text.push_str(&format!(" or one of the init containers: [{}]", init.join(" ")));
             }
-            Err(Status::bad_request(text))
+            Err(Status::bad_request(text).into())
         }
     }
 }
@@ -120,7 +120,7 @@ mod tests {
                 ),
             ),
         ] {
-            let got = container(pod, asked).map_err(|status| status.message);
+            let got = container(pod, asked).map_err(|failure| failure.status().message.clone());
             assert_eq!(got, expect.map(String::from).map_err(String::from));
         }
     }

@@ -41,6 +41,15 @@ async fn discovery_speaks_what_each_kubectl_asks() {
 }
 
 #[tokio::test]
+async fn there_are_no_custom_resources() {
+    let server = Server::new();
+    let path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
+    assert_eq!(server.get(path).await.expect(200).json()["items"], json!([]));
+    server.get(&format!("{path}/x")).await.expect(404);
+    server.post(path, &json!({})).await.expect(404);
+}
+
+#[tokio::test]
 async fn a_document_the_client_has_is_304() {
     let server = Server::new();
     let first = server.send("GET", "/apis", &[("accept", V2)], Body::empty()).await.expect(200);

@@ -68,7 +68,6 @@ impl NodeConnection for EchoNode {
 pub struct Server {
     pub api: Arc<ApiServer>,
     pub clock: Arc<ManualClock>,
-    pub store: store::Store,
     pub user: User,
 }
 
@@ -121,14 +120,14 @@ impl Server {
     pub fn on(store: store::Store) -> Self {
         let clock = Arc::new(ManualClock(Mutex::new("2026-03-01T12:00:00.5Z".parse().unwrap())));
         let api = ApiServer::new(Config {
-            store: store.clone(),
+            store,
             clock: clock.clone(),
             entropy: Arc::new(Counting::default()),
             node: Arc::new(EchoNode),
             version: "v1.36.2+kiln.0.1.0".into(),
         });
         let user = User { name: "admin".into(), groups: vec!["system:masters".into()] };
-        Self { api, clock, store, user }
+        Self { api, clock, user }
     }
 
     pub async fn open(
