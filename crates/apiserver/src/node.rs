@@ -4,6 +4,15 @@ use bytes::Bytes;
 use futures::stream::BoxStream;
 use meta::status::Status;
 
+/// One of a container's outputs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Output {
+    /// File descriptor 1.
+    Stdout,
+    /// File descriptor 2.
+    Stderr,
+}
+
 /// Query of `pods/NAME/log`, already checked.
 #[derive(Debug, Clone, Default)]
 pub struct LogRequest {
@@ -23,6 +32,8 @@ pub struct LogRequest {
     pub timestamps: bool,
     /// Only the last lines; all when `None`.
     pub tail_lines: Option<u64>,
+    /// Only this output; both when `None`.
+    pub output: Option<Output>,
     /// Not more than this.
     pub limit_bytes: Option<u64>,
     /// Only lines at or after this instant (from sinceSeconds or sinceTime).

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use agent::images::{Image, ImageError, ImageStore};
+use agent::logs::write::Stream;
 use apiserver::auth::{Pki, User};
-use apiserver::node::{LogRequest, NodeConnection};
+use apiserver::node::{LogRequest, NodeConnection, Output};
 use apiserver::{ApiServer, Config};
 use futures::stream::BoxStream;
 use meta::clock::Clock;
@@ -69,7 +70,9 @@ impl Server {
             node: node.clone(),
             version: VERSION.into(),
         });
-        api.bootstrap().await.map_err(|status| Problem::internal("failed to make the first objects").because(status))?;
+        api.bootstrap()
+            .await
+            .map_err(|status| Problem::internal("failed to make the first objects").because(status))?;
         let client = |component: &str| kube::Client::new(api.client_service(User::component(component)), "default");
 
         let runtime = agent::runtime::builtin::BuiltIn::new(options.data_dir.join("agent"));
@@ -187,6 +190,10 @@ impl NodeConnection for LateNode {
             previous: request.previous,
             timestamps: request.timestamps,
             tail_lines: request.tail_lines,
+            output: request.output.map(|output| match output {
+                Output::Stdout => Stream::Stdout,
+                Output::Stderr => Stream::Stderr,
+            }),
             limit_bytes: request.limit_bytes,
             since: request.since,
         };

@@ -1,5 +1,6 @@
 //! One line of a CRI log: `2026-01-02T03:04:05.678901234Z stdout F text`. `P` instead of `F`: the line goes on in the next one.
 
+use super::write::Stream;
 use jiff::Timestamp;
 
 /// A line, taken apart.
@@ -7,8 +8,8 @@ use jiff::Timestamp;
 pub struct Line<'a> {
     /// As written.
     pub timestamp: &'a str,
-    /// Written to stderr, not stdout.
-    pub is_stderr: bool,
+    /// Where it was written to.
+    pub stream: Stream,
     /// The text goes on in the stream's next line.
     pub is_partial: bool,
     /// What the container wrote, without its newline.
@@ -20,9 +21,9 @@ impl<'a> Line<'a> {
     pub fn parse(line: &'a [u8]) -> Option<Self> {
         let mut parts = line.splitn(4, |byte| *byte == b' ');
         let timestamp = std::str::from_utf8(parts.next()?).ok()?;
-        let is_stderr = match parts.next()? {
-            b"stdout" => false,
-            b"stderr" => true,
+        let stream = match parts.next()? {
+            b"stdout" => Stream::Stdout,
+            b"stderr" => Stream::Stderr,
             _ => return None,
         };
         // Tags may be joined by colons; the first says whether the line is whole.
@@ -31,7 +32,7 @@ impl<'a> Line<'a> {
             b"P" => true,
             _ => return None,
         };
-        Some(Self { timestamp, is_stderr, is_partial, text: parts.next().unwrap_or_default() })
+        Some(Self { timestamp, stream, is_partial, text: parts.next().unwrap_or_default() })
     }
 
     /// Whether it was written before `since`. A timestamp that cannot be read is as old as can be.
@@ -49,7 +50,7 @@ mod tests {
         let parsed = Line::parse(b"2026-01-02T03:04:05.6Z stderr P a b ").unwrap();
         assert_eq!(
             parsed,
-            Line { timestamp: "2026-01-02T03:04:05.6Z", is_stderr: true, is_partial: true, text: b"a b " }
+            Line { timestamp: "2026-01-02T03:04:05.6Z", stream: Stream::Stderr, is_partial: true, text: b"a b " }
         );
         assert_eq!(Line::parse(b"T stdout F ").unwrap().text, b"");
         assert_eq!(Line::parse(b"T stdout F").unwrap().text, b"");

@@ -23,6 +23,8 @@ pub struct LogRequest {
     pub previous: bool,
     pub timestamps: bool,
     pub tail_lines: Option<u64>,
+    /// Only this output; both when `None`. Cannot be combined with `tail_lines`.
+    pub output: Option<write::Stream>,
     pub limit_bytes: Option<u64>,
     pub since: Option<jiff::Timestamp>,
 }

@@ -2,6 +2,7 @@
 
 use super::LogRequest;
 use super::line::Line;
+use super::write::Stream;
 use bytes::Bytes;
 use jiff::Timestamp;
 use std::collections::VecDeque;
@@ -24,6 +25,8 @@ pub struct Options {
     pub timestamps: bool,
     /// Only that many last lines.
     pub tail_lines: Option<u64>,
+    /// Only this output.
+    pub output: Option<Stream>,
     /// No more than that many bytes.
     pub limit_bytes: Option<u64>,
     /// Only lines written at this instant or later.
@@ -35,6 +38,7 @@ impl From<&LogRequest> for Options {
         Self {
             timestamps: request.timestamps,
             tail_lines: request.tail_lines,
+            output: request.output,
             limit_bytes: request.limit_bytes,
             since: request.since,
         }
@@ -179,7 +183,10 @@ impl Reader {
         let Some(line) = Line::parse(line) else {
             return;
         };
-        let in_line = &mut self.in_line[usize::from(line.is_stderr)];
+        if self.options.output.is_some_and(|output| output != line.stream) {
+            return;
+        }
+        let in_line = &mut self.in_line[line.stream as usize];
         let is_new_line = !*in_line;
         *in_line = line.is_partial;
         if self.options.since.is_some_and(|since| line.is_before(since)) {

@@ -81,6 +81,15 @@ fn since_tail_and_limit() {
 }
 
 #[test]
+fn one_output_alone() {
+    let log = Log::new();
+    log.write(&[(1, "stdout P a"), (2, "stderr F b"), (3, "stdout F c")]);
+    let only = |output| Options { output: Some(output), ..Options::default() };
+    assert_eq!(log.read(only(Stream::Stdout)), "ac\n");
+    assert_eq!(log.read(only(Stream::Stderr)), "b\n");
+}
+
+#[test]
 fn rotated_files_are_read_oldest_first() {
     let log = Log::new();
     for (second, line) in [(1, "stdout F a"), (2, "stdout F b"), (3, "stdout F c")] {

@@ -2,7 +2,7 @@
 
 use crate::error::Failure;
 use crate::handlers::Call;
-use crate::node::LogRequest;
+use crate::node::{LogRequest, Output};
 use crate::respond::Answer;
 use crate::storage;
 use jiff::{SignedDuration, Timestamp};
@@ -35,6 +35,18 @@ fn request(call: &Call<'_>, pod: &Value) -> Result<LogRequest, Failure> {
     let tail_lines = at_least("tailLines", 0, "must be greater than or equal to 0")?;
     let limit_bytes = at_least("limitBytes", 1, "must be greater than 0")?;
     let since_seconds = at_least("sinceSeconds", 1, "must be greater than 0")?;
+    let output = match query.text("stream") {
+        "" | "All" => None,
+        "Stdout" => Some(Output::Stdout),
+        "Stderr" => Some(Output::Stderr),
+        other => {
+            errors.push(FieldError::not_supported("stream", other, &["All", "Stderr", "Stdout"]));
+            None
+        }
+    };
+    if output.is_some() && tail_lines.is_some() {
+        errors.push(FieldError::forbidden("", "`tailLines` and specific `stream` are mutually exclusive for now"));
+    }
     let since_time = query.get("sinceTime").filter(|text| !text.is_empty());
     if since_time.is_some() && since_seconds.is_some() {
         errors.push(FieldError::forbidden("", "at most one of `sinceTime` or `sinceSeconds` may be specified"));
@@ -61,6 +73,7 @@ fn request(call: &Call<'_>, pod: &Value) -> Result<LogRequest, Failure> {
         previous: query.flag("previous"),
         timestamps: query.flag("timestamps"),
         tail_lines: tail_lines.and_then(|n| u64::try_from(n).ok()),
+        output,
         limit_bytes: limit_bytes.and_then(|n| u64::try_from(n).ok()),
         since: since_time.or(since_seconds),
     })
