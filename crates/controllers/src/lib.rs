@@ -23,8 +23,11 @@ use std::sync::Arc;
 /// What every controller is given.
 #[derive(Clone)]
 pub struct Context {
+    /// The only way to the world.
     pub client: kube::Client,
+    /// Tells what is stamped into objects; timers are tokio's.
     pub clock: Arc<dyn meta::clock::Clock>,
+    /// For names that are made here.
     pub entropy: Arc<dyn meta::clock::Entropy>,
 }
 

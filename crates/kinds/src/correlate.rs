@@ -22,12 +22,17 @@ const MAX_REMEMBERED: usize = 4096;
 /// The object an event is about: `involvedObject`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Subject {
+    /// Its apiVersion: `batch/v1`.
     pub api_version: String,
+    /// Its kind: `Job`.
     pub kind: String,
     /// Empty for objects without one; their events live in `default`.
     pub namespace: String,
+    /// metadata.name
     pub name: String,
+    /// metadata.uid
     pub uid: String,
+    /// What the teller had seen of it.
     pub resource_version: String,
     /// `spec.containers{NAME}` for a container's events, else empty.
     pub field_path: String,
@@ -36,6 +41,7 @@ pub struct Subject {
 /// Something worth telling.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Occurrence {
+    /// What it happened to.
     pub subject: Subject,
     /// Who tells: `job-controller`, `kubelet`, …
     pub component: String,
@@ -43,7 +49,9 @@ pub struct Occurrence {
     pub host: String,
     /// `Normal` or `Warning`.
     pub severity: String,
+    /// In one CamelCase word.
     pub reason: String,
+    /// In a sentence.
     pub message: String,
     /// `None`: a core event with firstTimestamp and count. `Some(ACTION)`: one in the style of events.k8s.io, with eventTime,
     /// reportingController and this action.
@@ -55,9 +63,27 @@ pub struct Occurrence {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Emission {
     /// A new Event of this name.
-    Create { name: String, message: String, at: Timestamp },
+    Create {
+        /// metadata.name
+        name: String,
+        /// What it says.
+        message: String,
+        /// When it happened.
+        at: Timestamp,
+    },
     /// The Event of this name happened again. If it is gone, it is created with this count.
-    Count { name: String, message: String, count: i32, first: Timestamp, at: Timestamp },
+    Count {
+        /// metadata.name
+        name: String,
+        /// What it says now.
+        message: String,
+        /// How often it happened, this time included.
+        count: i32,
+        /// When it first happened.
+        first: Timestamp,
+        /// When it happened this time.
+        at: Timestamp,
+    },
     /// Too many about this object.
     Drop,
 }

@@ -132,6 +132,8 @@ impl<K: Clone + Eq + Ord + Hash + Display + Send + 'static> Queue<K> {
                 }
             };
             tokio::select! {
+                // In order, not at random: simulations repeat. Nothing starves, as each branch ends in finite work.
+                biased;
                 Some((key, outcome)) = working.next() => self.finish(key, outcome),
                 () = self.0.wake.notified() => {}
                 () = timer => self.0.state.lock().fire(Instant::now()),

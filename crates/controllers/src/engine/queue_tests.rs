@@ -18,8 +18,7 @@ async fn watch_it<F: Future<Output = Outcome>>(
         reconcile(key)
     });
     let _ = tokio::time::timeout(Duration::from_secs(seconds), work).await;
-    let entries = log.lock().clone();
-    entries
+    std::mem::take(&mut log.lock())
 }
 
 fn seconds(log: &[(u64, String)]) -> Vec<u64> {

@@ -49,7 +49,6 @@ pub fn collected_kinds() -> Vec<Collected> {
                 },
                 kind: names.kind.into(),
                 plural: names.plural.into(),
-                ..ApiResource::erase::<k8s_openapi::api::core::v1::Pod>(&())
             },
             namespaced: names.scope == Scope::Namespaced,
         })

@@ -101,10 +101,11 @@ fn follow_pods(world: &World, queue: &Queue<Item>) {
                 Some(uid) => jobs.group(&job_of_uid(uid)),
                 None => jobs.group(&live_in(&change.key.namespace)),
             };
+            let is_controlled = pod.facts.controller_uid.is_some();
             let mut is_awaited = false;
             for (key, job) in concerned {
                 if job.live().is_some() {
-                    is_awaited = true;
+                    is_awaited |= is_controlled;
                     queue.add(Item::Job(key));
                 }
             }

@@ -16,7 +16,7 @@ use kinds::correlate::Subject;
 use kube::Api;
 use parking_lot::Mutex;
 use serde_json::json;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 impl Entry for Place {}
@@ -27,7 +27,7 @@ struct Ledger {
     pods: HashMap<String, Requested>,
     used: Requested,
     /// Pods that did not fit: looked at again when something frees up.
-    refused: HashSet<Key>,
+    refused: BTreeSet<Key>,
 }
 
 impl Ledger {
@@ -103,7 +103,7 @@ impl Scheduler {
                 (None, None) => false,
             };
             if freed {
-                ledger.refused.drain().for_each(|key| queue.add(key));
+                std::mem::take(&mut ledger.refused).into_iter().for_each(|key| queue.add(key));
             }
         });
     }
@@ -113,7 +113,8 @@ impl Scheduler {
         self.nodes.on_change(move |change| {
             let Some(this) = this.upgrade() else { return };
             if change.old != change.new {
-                this.ledger.lock().refused.drain().for_each(|key| queue.add(key));
+                let refused = std::mem::take(&mut this.ledger.lock().refused);
+                refused.into_iter().for_each(|key| queue.add(key));
             }
         });
     }

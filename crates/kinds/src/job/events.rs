@@ -3,15 +3,20 @@
 /// `type` of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Severity {
+    /// As things should go.
     Normal,
+    /// Somebody may want to look.
     Warning,
 }
 
 /// An event about a Job, yet without its Job.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JobEvent {
+    /// `type`
     pub severity: Severity,
+    /// In one CamelCase word.
     pub reason: String,
+    /// In a sentence.
     pub message: String,
 }
 

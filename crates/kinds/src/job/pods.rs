@@ -10,10 +10,15 @@ use std::collections::BTreeMap;
 /// `status.phase`. The order is the one in which surplus pods go: what has done least goes first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Phase {
+    /// Nothing runs yet.
     Pending,
+    /// Its node is out of reach.
     Unknown,
+    /// Something runs, or will again.
     Running,
+    /// Everything exited 0.
     Succeeded,
+    /// Something did not, and nothing runs any more.
     Failed,
 }
 
@@ -27,8 +32,11 @@ impl Phase {
 /// What a Job's decision looks at in a pod. Made by `PodFacts::of`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PodFacts {
+    /// metadata.name
     pub name: String,
+    /// metadata.uid
     pub uid: String,
+    /// metadata.labels, which the Job's selector is about.
     pub labels: BTreeMap<String, String>,
     /// uid of the owner that controls the pod.
     pub controller_uid: Option<String>,
@@ -36,6 +44,7 @@ pub struct PodFacts {
     pub tracked: bool,
     /// Has a deletionTimestamp.
     pub deleted: bool,
+    /// status.phase
     pub phase: Phase,
     /// Bound to a node.
     pub assigned: bool,
@@ -43,6 +52,7 @@ pub struct PodFacts {
     pub ready_since: Option<Timestamp>,
     /// Restarts of all init and app containers.
     pub restarts: i64,
+    /// metadata.creationTimestamp
     pub created_at: Timestamp,
     /// When the pod finished, or the nearest thing to it; only of use once it did.
     pub finished_at: Timestamp,

@@ -30,24 +30,29 @@ pub const MAX_UNCOUNTED: usize = 500;
 /// What to do about a Job.
 #[must_use = "a decision nobody applies is a lost decision"]
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "nearly every decision is a plan, and none is kept")]
 pub enum Decision<'a> {
     /// It is finished, or `spec.managedBy` names another controller.
     LeaveAlone,
     /// It asks for what this controller does not know.
     Refuse(JobEvent),
+    /// It needs this.
     Act(Plan<'a>),
 }
 
 /// First the work on pods, then what follows from how it went.
 #[derive(Debug)]
 pub struct Plan<'a> {
+    /// Done first.
     pub work: PodWork,
+    /// Told how the work went, says what is written.
     pub then: Accounting<'a>,
 }
 
 /// What is done to pods in one decision: deletions win over creations.
 #[derive(Debug, Clone, PartialEq)]
 pub enum PodWork {
+    /// The pods are as they should be, or something is waited for.
     Nothing,
     /// In batches, see `slow_start`.
     Create(usize),
@@ -60,7 +65,9 @@ pub enum PodWork {
 /// Names one pod, not just any pod of that name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PodRef {
+    /// metadata.name
     pub name: String,
+    /// metadata.uid
     pub uid: String,
 }
 
@@ -74,6 +81,7 @@ impl PodRef {
 /// How the work on pods went.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Done {
+    /// All of it.
     Whole,
     /// The positions in the work's list (or any distinct numbers, for creations) that succeeded.
     Part(Vec<usize>),

@@ -1,0 +1,74 @@
+//! The world's clock and dice, both given by the seed.
+
+use jiff::{SignedDuration, Timestamp};
+use meta::clock::{Clock, Entropy};
+use parking_lot::Mutex;
+use tokio::time::Instant;
+
+/// Midnight of the first of January 2026, when every simulated world begins.
+pub const BEGINNING: i64 = 1_767_225_600;
+
+/// Tells the time of tokio's paused clock as a wall clock.
+#[derive(Debug)]
+pub struct VirtualClock {
+    began: Instant,
+}
+
+impl VirtualClock {
+    /// Begins now.
+    pub fn new() -> Self {
+        Self { began: Instant::now() }
+    }
+
+    /// Time since the world began.
+    pub fn elapsed(&self) -> SignedDuration {
+        SignedDuration::try_from(self.began.elapsed()).unwrap_or(SignedDuration::MAX)
+    }
+}
+
+impl Default for VirtualClock {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Clock for VirtualClock {
+    fn now(&self) -> Timestamp {
+        let beginning = Timestamp::from_second(BEGINNING).unwrap_or(Timestamp::UNIX_EPOCH);
+        beginning.checked_add(self.elapsed()).unwrap_or(Timestamp::MAX)
+    }
+}
+
+/// Seeded dice (splitmix64).
+#[derive(Debug)]
+pub struct Chance(Mutex<u64>);
+
+impl Chance {
+    /// Dice that always fall the same way for a seed.
+    pub fn new(seed: u64) -> Self {
+        Self(Mutex::new(seed))
+    }
+
+    fn next(&self) -> u64 {
+        let mut state = self.0.lock();
+        *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = *state;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    /// A number from 0 to just under `below`.
+    pub fn below(&self, below: u64) -> u64 {
+        self.next() % below.max(1)
+    }
+}
+
+impl Entropy for Chance {
+    fn fill(&self, buffer: &mut [u8]) {
+        for chunk in buffer.chunks_mut(8) {
+            let bytes = self.next().to_le_bytes();
+            chunk.copy_from_slice(&bytes[..chunk.len()]);
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! What must hold at every moment, looked at after every change in the store, whatever crashed when.
+
+use serde_json::Value;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+use store::Store;
+
+const FINALIZER: &str = "batch.kubernetes.io/job-tracking";
+
+/// Remembers what was true, to see that it stays so.
+#[derive(Debug, Default)]
+pub struct Invariants {
+    /// By Job uid: the highest succeeded and failed seen.
+    counters: HashMap<String, (i64, i64)>,
+    /// By Job uid: every pod uid ever seen.
+    pods: HashMap<String, HashSet<String>>,
+    /// By key: the revision and what was read at it, so that only what changed is read again.
+    read: HashMap<Arc<str>, (u64, Arc<Value>)>,
+}
+
+impl Invariants {
+    /// Looks at everything; returns what is wrong.
+    pub fn look_at(&mut self, store: &Store) -> Vec<String> {
+        let jobs = self.read(store, "/batch/jobs/");
+        let mut owned: BTreeMap<String, Vec<Arc<Value>>> = BTreeMap::new();
+        for pod in self.read(store, "/core/pods/") {
+            owned.entry(text(&pod, "/metadata/ownerReferences/0/uid").into()).or_default().push(pod);
+        }
+        let mut wrong = Vec::new();
+        for job in &jobs {
+            let uid = text(job, "/metadata/uid");
+            let own = owned.remove(uid).unwrap_or_default();
+            let seen = self.pods.entry(uid.into()).or_default();
+            for pod in &own {
+                let uid = text(pod, "/metadata/uid");
+                if !seen.contains(uid) {
+                    seen.insert(uid.into());
+                }
+            }
+            let n_seen = seen.len() as i64;
+            let name = text(job, "/metadata/name");
+            wrong.extend(self.check(job, &own, n_seen).into_iter().map(|what| format!("{name}: {what}")));
+        }
+        wrong
+    }
+
+    fn read(&mut self, store: &Store, prefix: &str) -> Vec<Arc<Value>> {
+        let mut all = Vec::new();
+        for record in store.range(prefix, None, 0).records {
+            if let Some((revision, value)) = self.read.get(&record.key)
+                && *revision == record.revision
+            {
+                all.push(value.clone());
+                continue;
+            }
+            let value: Arc<Value> = Arc::new(serde_json::from_slice(&record.value).unwrap_or_default());
+            self.read.insert(record.key.clone(), (record.revision, value.clone()));
+            all.push(value);
+        }
+        all
+    }
+
+    fn check(&mut self, job: &Value, pods: &[Arc<Value>], n_seen: i64) -> Vec<String> {
+        let mut wrong = Vec::new();
+        let mut must = |holds: bool, what: String| {
+            if !holds {
+                wrong.push(what);
+            }
+        };
+        let (succeeded, failed) = (number(job, "/status/succeeded"), number(job, "/status/failed"));
+        let before = self.counters.entry(text(job, "/metadata/uid").into()).or_default();
+        must(before.0 <= succeeded, format!("succeeded fell from {} to {succeeded}", before.0));
+        must(before.1 <= failed, format!("failed fell from {} to {failed}", before.1));
+        *before = (succeeded, failed);
+
+        let n_phase = |phase: &str| pods.iter().filter(|pod| text(pod, "/status/phase") == phase).count() as i64;
+        let n_listed = |list: &str| {
+            let list = job.pointer(&format!("/status/uncountedTerminatedPods/{list}"));
+            list.and_then(Value::as_array).map_or(0, Vec::len) as i64
+        };
+        let n_succeeded_pods = n_phase("Succeeded");
+        must(
+            succeeded + n_listed("succeeded") <= n_succeeded_pods,
+            format!("counts {succeeded}+{} successes of {n_succeeded_pods} pods", n_listed("succeeded")),
+        );
+        must(
+            failed + n_listed("failed") + n_succeeded_pods <= n_seen,
+            format!(
+                "counts {failed}+{} failures, {n_succeeded_pods} successes, but only {n_seen} pods ever were",
+                n_listed("failed")
+            ),
+        );
+        let is_active = |pod: &&Arc<Value>| {
+            pod.pointer("/metadata/deletionTimestamp").is_none()
+                && !matches!(text(pod, "/status/phase"), "Succeeded" | "Failed")
+        };
+        let n_active = pods.iter().filter(is_active).count() as i64;
+        let parallelism = number(job, "/spec/parallelism");
+        must(n_active <= parallelism, format!("{n_active} active pods, {parallelism} wanted at a time"));
+        if let Some(completions) = job.pointer("/spec/completions").and_then(Value::as_i64) {
+            must(
+                n_active + n_succeeded_pods <= completions,
+                format!("{n_active} active and {n_succeeded_pods} succeeded pods for {completions} completions"),
+            );
+        }
+        if is_finished(job) {
+            let n_tracked =
+                pods.iter().filter(|pod| pod["metadata"]["finalizers"].to_string().contains(FINALIZER)).count();
+            must(n_tracked == 0, format!("finished, but {n_tracked} pods keep their finalizer"));
+            must(n_active == 0, format!("finished, but {n_active} pods are active"));
+            let is_complete = has_condition(job, "Complete");
+            must(
+                !is_complete || succeeded == n_succeeded_pods,
+                format!("complete with {succeeded} successes of {n_succeeded_pods} pods"),
+            );
+        }
+        wrong
+    }
+}
+
+/// Complete or Failed.
+pub fn is_finished(job: &Value) -> bool {
+    has_condition(job, "Complete") || has_condition(job, "Failed")
+}
+
+fn has_condition(job: &Value, kind: &str) -> bool {
+    let conditions = job.pointer("/status/conditions").and_then(Value::as_array);
+    conditions.into_iter().flatten().any(|condition| condition["type"] == kind && condition["status"] == "True")
+}
+
+/// Every stored object under a prefix.
+pub fn objects(store: &Store, prefix: &str) -> Vec<Value> {
+    let records = store.range(prefix, None, 0).records;
+    records.iter().filter_map(|record| serde_json::from_slice(&record.value).ok()).collect()
+}
+
+fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
+    value.pointer(pointer).and_then(Value::as_str).unwrap_or("")
+}
+
+fn number(value: &Value, pointer: &str) -> i64 {
+    value.pointer(pointer).and_then(Value::as_i64).unwrap_or(0)
+}

@@ -1,0 +1,171 @@
+//! One simulated machine and what a scenario can do to it.
+
+use crate::chance::{Chance, VirtualClock};
+use crate::crash::Mortal;
+use crate::invariants::{is_finished, objects};
+use crate::kubelet;
+use crate::recorder::{self, Recording};
+use apiserver::auth::User;
+use apiserver::node::LogRequest;
+use apiserver::{ApiServer, NodeConnection};
+use futures::stream::BoxStream;
+use k8s_openapi::api::batch::v1::Job;
+use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
+use kube::{Api, Client};
+use meta::status::Status;
+use parking_lot::Mutex;
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::time::Duration;
+use store::Store;
+use tokio::task::JoinHandle;
+
+/// One machine.
+pub struct World {
+    /// The scenario's own hands.
+    pub client: Client,
+    /// The world's dice.
+    pub chance: Arc<Chance>,
+    api: Arc<ApiServer>,
+    store: Store,
+    clock: Arc<VirtualClock>,
+    recording: Arc<Mutex<Recording>>,
+    controllers: JoinHandle<()>,
+}
+
+/// The node has no logs to give.
+struct NoLogs;
+
+#[async_trait::async_trait]
+impl NodeConnection for NoLogs {
+    async fn logs(&self, _: LogRequest) -> Result<BoxStream<'static, std::io::Result<bytes::Bytes>>, Status> {
+        Err(Status::not_implemented("the simulated node keeps no logs"))
+    }
+}
+
+impl World {
+    /// Runs a scenario in a world of its own and returns what it recorded. Panics, naming the seed, when an invariant was broken.
+    #[track_caller]
+    pub fn run(seed: u64, scenario: impl AsyncFnOnce(&mut World)) -> String {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .start_paused(true)
+            .build()
+            .expect("a runtime without I/O can always be built");
+        let recording = runtime.block_on(async {
+            let mut world = World::start(seed).await;
+            scenario(&mut world).await;
+            world.recording
+        });
+        let recording = recording.lock();
+        assert!(recording.wrong.is_empty(), "seed {seed}: {:#?}\n{}", recording.wrong, recording.text());
+        recording.text()
+    }
+
+    async fn start(seed: u64) -> Self {
+        let clock = Arc::new(VirtualClock::new());
+        let chance = Arc::new(Chance::new(seed));
+        let store = Store::in_memory(store::Options::default());
+        let api = ApiServer::new(apiserver::Config {
+            store: store.clone(),
+            clock: clock.clone(),
+            entropy: chance.clone(),
+            node: Arc::new(NoLogs),
+            version: "v1.36.2+kiln.sim".into(),
+        });
+        api.bootstrap().await.expect("an empty store takes the first namespaces");
+        let recording = Arc::new(Mutex::new(Recording::default()));
+        tokio::spawn(recorder::run(store.clone(), clock.clone(), recording.clone()));
+        let client = |name: &str| Client::new(api.client_service(User::component(name)), "default");
+        tokio::spawn(kubelet::run(client("kubelet"), clock.clone(), chance.clone()));
+        let (client, controllers) = (client("scenario"), tokio::spawn(async {}));
+        let mut world = Self { client, chance, api, store, clock, recording, controllers };
+        world.restart_controllers(u64::MAX);
+        world
+    }
+
+    /// Ends the controllers wherever they are and starts them anew, to live for so many steps.
+    pub fn restart_controllers(&mut self, n_steps: u64) {
+        self.controllers.abort();
+        let context = controllers::Context {
+            client: Client::new(self.api.client_service(User::component("controllers")), "default"),
+            clock: self.clock.clone(),
+            entropy: self.chance.clone(),
+        };
+        let controllers = controllers::run(context, std::future::pending());
+        self.controllers = tokio::spawn(Mortal::new(controllers, n_steps));
+    }
+
+    /// Whether the controllers have died of their last restart's limit.
+    pub fn controllers_are_dead(&self) -> bool {
+        self.controllers.is_finished()
+    }
+
+    /// Jobs of the namespace `default`.
+    pub fn jobs(&self) -> Api<Job> {
+        Api::default_namespaced(self.client.clone())
+    }
+
+    /// Creates a Job whose pods run `command`, with these fields beside the template.
+    pub async fn create_job(&self, name: &str, spec: Value, command: &str) {
+        let command: Vec<&str> = command.split_whitespace().collect();
+        let mut job = json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": name}, "spec": spec});
+        let restart_policy = job["spec"]["restartPolicy"].take();
+        if let Some(spec) = job["spec"].as_object_mut() {
+            spec.remove("restartPolicy");
+        }
+        job["spec"]["template"] = json!({"spec": {
+            "restartPolicy": restart_policy.as_str().unwrap_or("Never"),
+            "containers": [{"name": "main", "image": "fake", "command": command}],
+        }});
+        let job: Job = serde_json::from_value(job).expect("scenarios write Jobs");
+        self.jobs().create(&PostParams::default(), &job).await.expect("the server takes the Job");
+    }
+
+    /// `kubectl patch job NAME -p '{"spec":…}'`.
+    pub async fn patch_job(&self, name: &str, spec: Value) {
+        self.note(&format!("patch {name} {spec}"));
+        let patch = Patch::Strategic(json!({"spec": spec}));
+        self.jobs().patch(name, &PatchParams::default(), &patch).await.expect("the server takes the patch");
+    }
+
+    /// `kubectl delete job NAME`, with this propagation.
+    pub async fn delete_job(&self, name: &str, parameters: DeleteParams) {
+        self.note(&format!("delete {name}"));
+        self.jobs().delete(name, &parameters).await.expect("the server takes the delete");
+    }
+
+    /// Lets virtual time pass.
+    pub async fn pass(&self, seconds: u64) {
+        tokio::time::sleep(Duration::from_secs(seconds)).await;
+    }
+
+    /// Writes a line into the recording.
+    pub fn note(&self, text: &str) {
+        let at = recorder::moment(&self.clock);
+        self.recording.lock().note(&at, text);
+    }
+
+    /// Whether the Job is Complete or Failed.
+    pub fn is_finished(&self, name: &str) -> bool {
+        self.objects("/batch/jobs/").iter().any(|job| job["metadata"]["name"] == name && is_finished(job))
+    }
+
+    /// What is stored under a prefix.
+    pub fn objects(&self, prefix: &str) -> Vec<Value> {
+        objects(&self.store, prefix)
+    }
+
+    /// Waits until the Job is finished; gives up after an hour of virtual time, saying so in the recording.
+    pub async fn finished(&self, name: &str) {
+        for _ in 0..36_000 {
+            if self.is_finished(name) {
+                // Let the last events be written.
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        self.recording.lock().wrong.push(format!("{name} did not finish within an hour"));
+    }
+}
