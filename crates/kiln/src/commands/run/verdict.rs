@@ -1,7 +1,7 @@
 //! Decides from a Job and its pods whether a run is over, and how. Pure.
 
 use k8s_openapi::api::batch::v1::Job;
-use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
+use k8s_openapi::api::core::v1::{ContainerStateTerminated, ContainerStatus, Pod};
 
 /// How a run stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -100,11 +100,12 @@ fn decisive(pods: &[&Pod]) -> Option<Ended> {
             let Some(ended) = ended.filter(|ended| ended.exit_code != 0) else {
                 continue;
             };
+            let exit_code = shell_code(ended);
             let finished = ended.finished_at.as_ref().map(|time| time.0);
             let pod = pod.metadata.name.clone().unwrap_or_default();
             let reason = ended.reason.clone().unwrap_or_default();
             failures
-                .push((finished, Ended { pod, container: status.name.clone(), exit_code: ended.exit_code, reason }));
+                .push((finished, Ended { pod, container: status.name.clone(), exit_code, reason }));
         }
     }
     let all_agree = failures.windows(2).all(|pair| pair[0].1.exit_code == pair[1].1.exit_code);
@@ -112,6 +113,17 @@ fn decisive(pods: &[&Pod]) -> Option<Ended> {
         return None;
     }
     failures.into_iter().max_by_key(|(finished, _)| *finished).map(|(_, ended)| ended)
+}
+
+/// A command that could not be started has no code of its own (its status says 128): the shell's are 127 for one that was not
+/// found and 126 for one that cannot be executed.
+fn shell_code(ended: &ContainerStateTerminated) -> i32 {
+    if ended.reason.as_deref() != Some("StartError") {
+        return ended.exit_code;
+    }
+    let message = ended.message.as_deref().unwrap_or_default();
+    let not_found = message.contains("not found") || message.contains("no such file or directory");
+    if not_found { 127 } else { 126 }
 }
 
 fn condition(job: &Job, kind: &str) -> Option<(String, String)> {
@@ -166,6 +178,14 @@ mod tests {
         let expect =
             Verdict::Failed { reason: "BackoffLimitExceeded".into(), message: "m".into(), container: Some(container) };
         check(&job(failed()), &pods, expect);
+    }
+
+    #[test]
+    fn a_command_that_could_not_start_gets_the_shells_code() {
+        for (message, code) in [("exec: \"x\": executable file not found in $PATH", 127), ("exec: \"/etc\": permission denied", 126)] {
+            let state = json!({ "terminated": { "exitCode": 128, "reason": "StartError", "message": message } });
+            assert_eq!(decisive(&[&pod(state)]).unwrap().exit_code, code, "{message}");
+        }
     }
 
     #[test]
