@@ -137,7 +137,9 @@ async fn run_job(jobs: &Api<Job>, name: &str, completions: u32, parallelism: u32
         "spec": { "completions": completions, "parallelism": parallelism, "template": { "spec": {
             "restartPolicy": "Never", "containers": [{ "name": "c", "image": "kiln/demo", "command": ["echo"] }] } } },
     }))?;
-    let mut events = std::pin::pin!(watcher(jobs.clone(), watcher::Config::default().fields(&format!("metadata.name={name}"))).applied_objects());
+    let mut events = std::pin::pin!(
+        watcher(jobs.clone(), watcher::Config::default().fields(&format!("metadata.name={name}"))).applied_objects()
+    );
     let begin = Instant::now();
     jobs.create(&PostParams::default(), &job).await?;
     while let Some(job) = events.try_next().await? {

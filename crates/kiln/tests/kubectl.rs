@@ -58,7 +58,8 @@ fn section_15_1_create_a_job_and_read_its_result() {
         assert_eq!(server.ok(kubectl, &["get", "jobs", "-o", "name"]), "job.batch/pi-calc\n");
         let yaml = server.ok(kubectl, &["get", "job", "pi-calc", "-o", "yaml"]);
         assert!(yaml.contains("reason: CompletionsReached") && yaml.contains("apiVersion: batch/v1"), "{yaml}");
-        let json: serde_json::Value = serde_json::from_str(&server.ok(kubectl, &["get", "jobs", "-o", "json"])).unwrap();
+        let json: serde_json::Value =
+            serde_json::from_str(&server.ok(kubectl, &["get", "jobs", "-o", "json"])).unwrap();
         assert_eq!(json["items"][0]["status"]["succeeded"], 1);
         let pods = server.ok(kubectl, &["get", "pods", "-l", "job-name=pi-calc"]);
         assert!(pods.contains("Completed") && pods.contains("0/1"), "{pods}");
@@ -68,10 +69,27 @@ fn section_15_1_create_a_job_and_read_its_result() {
 #[test]
 fn section_15_1_the_patch_makes_three_workers_until_five_are_done() {
     with_every_kubectl(|server, kubectl| {
-        server.ok(kubectl, &["create", "job", "parallel-job", "--image=kiln/host", "--", "sh", "-c", "echo Processing on $HOSTNAME; sleep 1"]);
+        server.ok(
+            kubectl,
+            &[
+                "create",
+                "job",
+                "parallel-job",
+                "--image=kiln/host",
+                "--",
+                "sh",
+                "-c",
+                "echo Processing on $HOSTNAME; sleep 1",
+            ],
+        );
         let patch = r#"{"spec":{"parallelism":3,"completions":5}}"#;
-        assert_eq!(server.ok(kubectl, &["patch", "job", "parallel-job", "-p", patch]), "job.batch/parallel-job patched\n");
-        let lines = watch_until(server, kubectl, &["get", "job", "parallel-job", "-w", "--no-headers"], |line| line.contains("Complete "));
+        assert_eq!(
+            server.ok(kubectl, &["patch", "job", "parallel-job", "-p", patch]),
+            "job.batch/parallel-job patched\n"
+        );
+        let lines = watch_until(server, kubectl, &["get", "job", "parallel-job", "-w", "--no-headers"], |line| {
+            line.contains("Complete ")
+        });
         assert!(lines.last().unwrap().contains("5/5"), "{lines:?}");
         assert!(lines.iter().any(|line| line.contains("SuccessCriteriaMet")), "the two-step finish is seen: {lines:?}");
         let pods = server.ok(kubectl, &["get", "pods", "-l", "job-name=parallel-job", "-o", "name"]);
@@ -96,7 +114,16 @@ fn section_15_3_describe_tells_the_story() {
         server.ok(kubectl, &["create", "job", "story", "--image=kiln/demo", "--", "seq", "3"]);
         server.ok(kubectl, &["wait", "--for=condition=complete", "job/story", "--timeout=60s"]);
         let described = server.ok(kubectl, &["describe", "job", "story"]);
-        for expect in ["Name:", "Pods Statuses:", "1 Succeeded", "SuccessfulCreate", "Created pod: story-", "Completed", "Job completed", "job-controller"] {
+        for expect in [
+            "Name:",
+            "Pods Statuses:",
+            "1 Succeeded",
+            "SuccessfulCreate",
+            "Created pod: story-",
+            "Completed",
+            "Job completed",
+            "job-controller",
+        ] {
             assert!(described.contains(expect), "{expect} is missing from\n{described}");
         }
         let pod = server.ok(kubectl, &["get", "pods", "-l", "job-name=story", "-o", "name"]);
@@ -117,7 +144,8 @@ fn section_15_3_logs_follow_a_running_job() {
         let script = "for i in 1 2 3 4 5; do echo step $i; sleep 0.2; done";
         server.ok(kubectl, &["create", "job", "steps", "--image=kiln/host", "--", "sh", "-c", script]);
         wait_for("the pod to start", || {
-            let phase = server.ok(kubectl, &["get", "pods", "-l", "job-name=steps", "-o", "jsonpath={.items[*].status.phase}"]);
+            let phase =
+                server.ok(kubectl, &["get", "pods", "-l", "job-name=steps", "-o", "jsonpath={.items[*].status.phase}"]);
             (phase == "Running" || phase == "Succeeded").then_some(())
         });
         let followed = server.ok(kubectl, &["logs", "-f", "job/steps"]);
@@ -142,7 +170,9 @@ fn section_15_4_apply_the_pi_manifest_twice_and_watch_it() {
     with_every_kubectl(|server, kubectl| {
         let file = examples("pi-job.yaml");
         assert_eq!(server.ok(kubectl, &["apply", "-f", &file]), "job.batch/pi-calc created\n");
-        let lines = watch_until(server, kubectl, &["get", "job", "pi-calc", "-w", "--no-headers"], |line| line.contains("Complete "));
+        let lines = watch_until(server, kubectl, &["get", "job", "pi-calc", "-w", "--no-headers"], |line| {
+            line.contains("Complete ")
+        });
         assert!(lines.last().unwrap().contains("1/1"), "{lines:?}");
         assert_eq!(server.ok(kubectl, &["apply", "-f", &file]), "job.batch/pi-calc unchanged\n");
         assert!(server.ok(kubectl, &["describe", "job", "pi-calc"]).contains("type=batch-job"));
@@ -153,7 +183,10 @@ fn section_15_4_apply_the_pi_manifest_twice_and_watch_it() {
 fn the_guides_misspelt_cron_job_names_both_fields_and_what_was_meant() {
     with_every_kubectl(|server, kubectl| {
         let guide = std::fs::read_to_string(examples("backup-cronjob.yaml")).unwrap();
-        let misspelt = guide.replace("startingDeadlineSeconds", "startingDelineSeconds").replace("activeDeadlineSeconds", "activeDeradlineSeconds");
+        let guide = guide.split("\n---").find(|document| document.contains("kind: CronJob")).unwrap();
+        let misspelt = guide
+            .replace("startingDeadlineSeconds", "startingDelineSeconds")
+            .replace("activeDeadlineSeconds", "activeDeradlineSeconds");
         let output = server.with_input(kubectl, &["apply", "-f", "-"], &misspelt);
         let talk = stderr(&output);
         assert_eq!(output.status.code(), Some(1), "{talk}");
@@ -174,7 +207,11 @@ fn a_job_that_fails_says_why() {
         let name = server.ok(kubectl, &["get", "jobs", "-o", "name"]);
         server.ok(kubectl, &["wait", "--for=condition=failed", name.trim(), "--timeout=60s"]);
         let described = server.ok(kubectl, &["describe", name.trim()]);
-        assert!(described.contains("BackoffLimitExceeded") && described.contains("Job has reached the specified backoff limit"), "{described}");
+        assert!(
+            described.contains("BackoffLimitExceeded")
+                && described.contains("Job has reached the specified backoff limit"),
+            "{described}"
+        );
     });
 }
 
@@ -236,9 +273,16 @@ fn an_image_that_is_not_there_backs_off() {
     let kubectl = support::kubectl();
     server.ok(&kubectl, &["create", "job", "nowhere", "--image=busybox:never-heard-of", "--", "true"]);
     let waiting = "jsonpath={.items[*].status.containerStatuses[0].state.waiting.reason}";
-    wait_for("ImagePullBackOff", || (server.ok(&kubectl, &["get", "pods", "-o", waiting]) == "ImagePullBackOff").then_some(()));
+    wait_for("ImagePullBackOff", || {
+        (server.ok(&kubectl, &["get", "pods", "-o", waiting]) == "ImagePullBackOff").then_some(())
+    });
     let described = server.ok(&kubectl, &["describe", "pods"]);
-    for expect in ["Failed to pull image \"busybox:never-heard-of\"", "Error: ErrImagePull", "Back-off pulling image \"busybox:never-heard-of\"", "kiln image import"] {
+    for expect in [
+        "Failed to pull image \"busybox:never-heard-of\"",
+        "Error: ErrImagePull",
+        "Back-off pulling image \"busybox:never-heard-of\"",
+        "kiln image import",
+    ] {
         assert!(described.contains(expect), "{expect} is missing from\n{described}");
     }
 }
@@ -251,15 +295,23 @@ fn mistakes_get_the_servers_own_words() {
     assert!(unknown.contains("the server doesn't have a resource type \"deployments\""), "{unknown}");
     let namespace = server.fails(&kubectl, &["create", "job", "x", "-n", "nowhere", "--image=kiln/demo"]);
     assert!(namespace.contains(r#"namespaces "nowhere" not found"#), "{namespace}");
-    for (body, expect) in [("{", "Error from server (BadRequest)"), ("\u{0}", "Error from server (BadRequest)"), ("[]", "Error from server (BadRequest)")] {
+    for (body, expect) in [
+        ("{", "Error from server (BadRequest)"),
+        ("\u{0}", "Error from server (BadRequest)"),
+        ("[]", "Error from server (BadRequest)"),
+    ] {
         let file = server.directory.path().join("body");
         std::fs::write(&file, body).unwrap();
-        let talk = server.fails(&kubectl, &["create", "--raw", "/apis/batch/v1/namespaces/default/jobs", "-f", file.to_str().unwrap()]);
+        let talk = server.fails(
+            &kubectl,
+            &["create", "--raw", "/apis/batch/v1/namespaces/default/jobs", "-f", file.to_str().unwrap()],
+        );
         assert!(talk.contains(expect), "{body:?}: {talk}");
     }
     let file = server.directory.path().join("body");
     std::fs::write(&file, "x".repeat(4 << 20)).unwrap();
-    let talk = server.fails(&kubectl, &["create", "--raw", "/apis/batch/v1/namespaces/default/jobs", "-f", file.to_str().unwrap()]);
+    let talk = server
+        .fails(&kubectl, &["create", "--raw", "/apis/batch/v1/namespaces/default/jobs", "-f", file.to_str().unwrap()]);
     assert!(talk.contains("RequestEntityTooLarge") || talk.contains("too large"), "{talk}");
     let output = server.kubectl(&kubectl, &["get", "jobs"]).output().unwrap();
     assert!(output.status.success() && stdout(&output).is_empty(), "the server still answers");

@@ -7,14 +7,6 @@ use std::process::Stdio;
 
 use support::{kiln, repository, stderr, stdout, wait_for};
 
-/// What `kiln run` leaves if it leaves anything: temporary directories, supervisors, mounts.
-fn leftovers() -> Vec<String> {
-    let temporary = std::fs::read_dir(std::env::temp_dir()).unwrap().flatten();
-    let mut found: Vec<String> = temporary.map(|entry| entry.path().display().to_string()).filter(|path| path.contains("kiln-run-")).collect();
-    found.extend(support::traces("kiln-run-"));
-    found
-}
-
 /// Runs to the end in a temporary directory of its own, which must be empty afterwards.
 #[track_caller]
 fn run(arguments: &[&str]) -> std::process::Output {
@@ -59,7 +51,18 @@ fn stdout_and_stderr_of_a_container_stay_apart() {
 
 #[test]
 fn environment_and_names_reach_the_container() {
-    let output = run(&["--image", "kiln/host", "--name", "probe", "--env", "COLOUR=teal", "--", "sh", "-c", "echo $COLOUR; hostname; echo $HOSTNAME"]);
+    let output = run(&[
+        "--image",
+        "kiln/host",
+        "--name",
+        "probe",
+        "--env",
+        "COLOUR=teal",
+        "--",
+        "sh",
+        "-c",
+        "echo $COLOUR; hostname; echo $HOSTNAME",
+    ]);
     let lines: Vec<String> = stdout(&output).lines().map(str::to_owned).collect();
     assert_eq!(lines[0], "teal", "{}", stderr(&output));
     assert!(lines[1].starts_with("probe-"), "{lines:?}");
@@ -68,7 +71,8 @@ fn environment_and_names_reach_the_container() {
 
 #[test]
 fn nothing_secret_of_the_host_is_readable() {
-    let script = "for f in /etc/shadow /etc/gshadow; do cat $f; done; ls /root /home /var/lib/kiln; id -u; ls -d /usr/bin";
+    let script =
+        "for f in /etc/shadow /etc/gshadow; do cat $f; done; ls /root /home /var/lib/kiln; id -u; ls -d /usr/bin";
     let output = run(&["--image", "kiln/host", "--", "sh", "-c", script]);
     assert_eq!(stdout(&output), "0\n/usr/bin\n", "{}", stderr(&output));
 }
@@ -90,7 +94,10 @@ fn misspelt_fields_are_refused_with_what_was_meant() {
     let talk = stderr(&output);
     assert_eq!(output.status.code(), Some(2), "{talk}");
     assert!(talk.contains(r#"unknown field "spec.backofLimit" (did you mean "backoffLimit"?)"#), "{talk}");
-    assert!(talk.contains(r#"unknown field "spec.activeDeradlineSeconds" (did you mean "activeDeadlineSeconds"?)"#), "{talk}");
+    assert!(
+        talk.contains(r#"unknown field "spec.activeDeradlineSeconds" (did you mean "activeDeadlineSeconds"?)"#),
+        "{talk}"
+    );
 }
 
 #[test]
@@ -110,8 +117,10 @@ fn a_command_that_does_not_exist_is_not_waited_for() {
 #[test]
 fn ctrl_c_stops_an_ephemeral_jobs_pods() {
     let scratch = tempfile::tempdir().unwrap();
-    let mut command = kiln(&["run", "--ephemeral", "--image", "kiln/host", "--", "sh", "-c", "echo started; exec sleep 600"]);
-    let mut child = command.env("TMPDIR", scratch.path()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut command =
+        kiln(&["run", "--ephemeral", "--image", "kiln/host", "--", "sh", "-c", "echo started; exec sleep 600"]);
+    let mut child =
+        command.env("TMPDIR", scratch.path()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut first = [0; 8];
     child.stdout.as_mut().unwrap().read_exact(&mut first).unwrap();
     support::signal(child.id(), nix::sys::signal::Signal::SIGINT);
@@ -124,7 +133,8 @@ fn ctrl_c_stops_an_ephemeral_jobs_pods() {
 #[test]
 fn a_killed_run_takes_its_pods_with_it() {
     let scratch = tempfile::tempdir().unwrap();
-    let mut command = kiln(&["run", "--ephemeral", "--image", "kiln/host", "--", "sh", "-c", "echo started; exec sleep 600"]);
+    let mut command =
+        kiln(&["run", "--ephemeral", "--image", "kiln/host", "--", "sh", "-c", "echo started; exec sleep 600"]);
     let mut child = command.env("TMPDIR", scratch.path()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     let mut first = [0; 8];
     child.stdout.as_mut().unwrap().read_exact(&mut first).unwrap();

@@ -18,7 +18,8 @@ fn the_kubeconfig_is_private_and_goes_with_a_clean_exit() {
     assert_eq!(mode & 0o777, 0o600);
     let data_mode = std::fs::metadata(server.data_dir()).unwrap().permissions().mode();
     assert_eq!(data_mode & 0o777, 0o700);
-    let context = server.ok(&kubectl(), &["config", "view", "-o", "jsonpath={.current-context} {.contexts[0].context}"]);
+    let context =
+        server.ok(&kubectl(), &["config", "view", "-o", "jsonpath={.current-context} {.contexts[0].context}"]);
     assert!(context.starts_with("kiln ") && context.contains(r#""namespace":"default""#), "{context}");
     assert_eq!(server.ok(&kubectl(), &["get", "--raw", "/readyz"]), "ok");
     assert_eq!(server.terminate().code(), Some(0), "{}", server.log());
@@ -28,7 +29,8 @@ fn the_kubeconfig_is_private_and_goes_with_a_clean_exit() {
 #[test]
 fn a_second_server_on_the_same_data_directory_names_the_first() {
     let server = Server::start();
-    let second = kiln(&["server", "--listen", "127.0.0.1:0"]).arg("--data-dir").arg(server.data_dir()).output().unwrap();
+    let second =
+        kiln(&["server", "--listen", "127.0.0.1:0"]).arg("--data-dir").arg(server.data_dir()).output().unwrap();
     assert_eq!(second.status.code(), Some(125));
     let expect = format!("data directory {} is in use by pid {}", server.data_dir().display(), server.pid());
     assert!(stderr(&second).contains(&expect), "{}", stderr(&second));
@@ -39,7 +41,8 @@ fn an_address_that_is_taken_says_so() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     let directory = tempfile::tempdir().unwrap();
-    let output = kiln(&["server", "--listen", &address]).arg("--data-dir").arg(directory.path().join("d")).output().unwrap();
+    let output =
+        kiln(&["server", "--listen", &address]).arg("--data-dir").arg(directory.path().join("d")).output().unwrap();
     assert_eq!(output.status.code(), Some(125));
     assert!(stderr(&output).contains(&format!("failed to listen on {address}")), "{}", stderr(&output));
 }
@@ -70,7 +73,10 @@ fn a_pod_outlives_a_killed_server_and_nothing_of_it_is_lost() {
 fn a_pod_that_ends_while_the_server_is_down_keeps_its_exit_code() {
     let mut server = Server::start();
     let kubectl = kubectl();
-    let job = SLOW_JOB.replace("-lt 60", "-lt 10").replace("exit 0", "exit 7").replace(r#""spec": {"template""#, r#""spec": {"backoffLimit": 0, "template""#);
+    let job = SLOW_JOB
+        .replace("-lt 60", "-lt 10")
+        .replace("exit 0", "exit 7")
+        .replace(r#""spec": {"template""#, r#""spec": {"backoffLimit": 0, "template""#);
     let made = server.with_input(&kubectl, &["create", "-f", "-"], &job);
     assert!(made.status.success(), "{}", stderr(&made));
     wait_for("the pod to run", || {
@@ -103,7 +109,8 @@ fn a_deleted_job_leaves_nothing_on_the_machine() {
     server.ok(&kubectl, &["delete", "job", "slow"]);
     wait_for("the pod to go", || server.ok(&kubectl, &["get", "pods", "-o", "name"]).is_empty().then_some(()));
     wait_for("supervisors and cgroups to go", || {
-        let left: Vec<_> = server.traces().into_iter().filter(|trace| *trace != format!("process {}", server.pid())).collect();
+        let left: Vec<_> =
+            server.traces().into_iter().filter(|trace| *trace != format!("process {}", server.pid())).collect();
         let instance_only = left.iter().all(|trace| trace.starts_with("cgroup ") && !trace.contains("pod-"));
         instance_only.then_some(())
     });

@@ -123,7 +123,13 @@ impl Server {
     pub fn kubectl(&self, kubectl: &Kubectl, arguments: &[&str]) -> Command {
         let mut command = Command::new(&kubectl.path);
         let cache = self.directory.path().join(format!("cache-{}", kubectl.version));
-        command.arg("--kubeconfig").arg(self.kubeconfig()).arg("--cache-dir").arg(cache).args(arguments).env("HOME", self.directory.path());
+        command
+            .arg("--kubeconfig")
+            .arg(self.kubeconfig())
+            .arg("--cache-dir")
+            .arg(cache)
+            .args(arguments)
+            .env("HOME", self.directory.path());
         command
     }
 
@@ -131,7 +137,14 @@ impl Server {
     #[track_caller]
     pub fn ok(&self, kubectl: &Kubectl, arguments: &[&str]) -> String {
         let output = self.kubectl(kubectl, arguments).output().unwrap();
-        assert!(output.status.success(), "kubectl {} {}: {}{}", kubectl.version, arguments.join(" "), stdout(&output), stderr(&output));
+        assert!(
+            output.status.success(),
+            "kubectl {} {}: {}{}",
+            kubectl.version,
+            arguments.join(" "),
+            stdout(&output),
+            stderr(&output)
+        );
         stdout(&output)
     }
 
@@ -139,7 +152,13 @@ impl Server {
     #[track_caller]
     pub fn fails(&self, kubectl: &Kubectl, arguments: &[&str]) -> String {
         let output = self.kubectl(kubectl, arguments).output().unwrap();
-        assert!(!output.status.success(), "kubectl {} {} should fail: {}", kubectl.version, arguments.join(" "), stdout(&output));
+        assert!(
+            !output.status.success(),
+            "kubectl {} {} should fail: {}",
+            kubectl.version,
+            arguments.join(" "),
+            stdout(&output)
+        );
         stderr(&output)
     }
 
@@ -200,8 +219,12 @@ pub fn processes(path: &str) -> Vec<u32> {
     let entries = std::fs::read_dir("/proc").unwrap().flatten();
     let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
     let own = std::process::id();
-    pids.filter(|pid| *pid != own && std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| String::from_utf8_lossy(&line).contains(path)))
-        .collect()
+    pids.filter(|pid| {
+        *pid != own
+            && std::fs::read(format!("/proc/{pid}/cmdline"))
+                .is_ok_and(|line| String::from_utf8_lossy(&line).contains(path))
+    })
+    .collect()
 }
 
 /// Everything of a data directory that the machine still knows: processes, mounts, cgroups.
@@ -245,7 +268,8 @@ fn remove_cgroups(instance: &str) {
 
 fn children(directory: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
-    let directories = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())).map(|entry| entry.path());
+    let directories =
+        entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())).map(|entry| entry.path());
     directories.flat_map(|path| [vec![path.clone()], children(&path)].concat()).collect()
 }
 

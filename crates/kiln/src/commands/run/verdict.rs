@@ -104,8 +104,7 @@ fn decisive(pods: &[&Pod]) -> Option<Ended> {
             let finished = ended.finished_at.as_ref().map(|time| time.0);
             let pod = pod.metadata.name.clone().unwrap_or_default();
             let reason = ended.reason.clone().unwrap_or_default();
-            failures
-                .push((finished, Ended { pod, container: status.name.clone(), exit_code, reason }));
+            failures.push((finished, Ended { pod, container: status.name.clone(), exit_code, reason }));
         }
     }
     let all_agree = failures.windows(2).all(|pair| pair[0].1.exit_code == pair[1].1.exit_code);
@@ -182,7 +181,9 @@ mod tests {
 
     #[test]
     fn a_command_that_could_not_start_gets_the_shells_code() {
-        for (message, code) in [("exec: \"x\": executable file not found in $PATH", 127), ("exec: \"/etc\": permission denied", 126)] {
+        for (message, code) in
+            [("exec: \"x\": executable file not found in $PATH", 127), ("exec: \"/etc\": permission denied", 126)]
+        {
             let state = json!({ "terminated": { "exitCode": 128, "reason": "StartError", "message": message } });
             assert_eq!(decisive(&[&pod(state)]).unwrap().exit_code, code, "{message}");
         }
