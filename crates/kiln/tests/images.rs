@@ -2,6 +2,7 @@
 
 mod support;
 
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -73,7 +74,10 @@ fn a_root_file_system_runs_and_goes_again() {
     assert_eq!(ok(&kiln_with(images.path(), &import)), "docker.io/library/mine:1\n");
     let listed = ok(&kiln_with(images.path(), &["image", "ls"]));
     assert!(listed.contains("docker.io/library/mine:1 "), "{listed}");
-    let output = kiln_with(images.path(), &["run", "--ephemeral", "--image", "mine:1", "--", "sh", "-c", "busybox | head -n 1; exit 5"]);
+    let output = kiln_with(
+        images.path(),
+        &["run", "--ephemeral", "--image", "mine:1", "--", "sh", "-c", "busybox | head -n 1; exit 5"],
+    );
     assert_eq!(output.status.code(), Some(5), "{}", stderr(&output));
     assert!(stdout(&output).starts_with("BusyBox v1."), "{}", stdout(&output));
     ok(&kiln_with(images.path(), &["image", "rm", "mine:1"]));
@@ -87,10 +91,11 @@ fn the_host_image_keeps_this_machines_secrets() {
     let images = tempfile::tempdir().unwrap();
     let secret = "/etc/shadow /etc/shadow- /etc/gshadow /etc/sudoers";
     let script = format!(
-        "for file in {secret}; do cat $file 2>/dev/null; done; ls -A /etc/ssl/private /root /home /run/kiln 2>/dev/null; \
+        "for file in {secret}; do cat $file 2>/dev/null; done; find /etc/ssl/private /root /home /run/kiln -mindepth 1 2>/dev/null; \
          find /etc -type f ! -perm -o=r -size +0 2>/dev/null; touch /usr/written && echo changed"
     );
-    let output = ok(&kiln_with(images.path(), &["run", "--ephemeral", "--image", "kiln/host", "--", "sh", "-c", &script]));
+    let output =
+        ok(&kiln_with(images.path(), &["run", "--ephemeral", "--image", "kiln/host", "--", "sh", "-c", &script]));
     assert_eq!(output, "changed\n", "nothing to read, and what is written goes to the container's own layer");
     assert!(!Path::new("/usr/written").exists());
 }
@@ -114,4 +119,24 @@ fn an_import_that_is_killed_leaves_a_directory_that_works() {
     assert_eq!(std::fs::read_dir(images.path().join("layers")).unwrap().count(), 0);
     ok(&kiln_with(images.path(), &import));
     assert_eq!(std::fs::read_dir(images.path().join("layers")).unwrap().count(), 1);
+}
+
+#[test]
+fn an_image_may_be_removed_under_a_running_container() {
+    let images = tempfile::tempdir().unwrap();
+    let busybox = archive("busybox");
+    ok(&kiln_with(images.path(), &["image", "import", busybox.to_str().unwrap()]));
+    let script = "echo started; for i in $(seq 20); do sleep 0.1; [ -e /bin/tac ] || exit 9; done";
+    let mut run = kiln(&["run", "--ephemeral", "--image", "busybox:1.35", "--", "sh", "-c", script]);
+    let mut child = run.env("KILN_IMAGE_DIR", images.path()).stdout(std::process::Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+    assert_eq!(line, "started\n");
+    ok(&kiln_with(images.path(), &["image", "rm", "busybox:1.35", "busybox"]));
+    let layers = || std::fs::read_dir(images.path().join("layers")).unwrap().count();
+    assert_eq!(layers(), 1, "the container still needs it");
+    assert!(child.wait().unwrap().success());
+    ok(&kiln_with(images.path(), &["image", "import", busybox.to_str().unwrap(), "--name", "other"]));
+    ok(&kiln_with(images.path(), &["image", "rm", "busybox:1.35", "busybox", "other"]));
+    assert_eq!(layers(), 0);
 }

@@ -32,6 +32,7 @@ use std::collections::HashSet;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+pub use store::hold;
 
 /// What an image says about how to run it.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -269,15 +270,8 @@ fn collect(directory: &store::Directory, index: &Index, trash: &store::Staging) 
     }
     let mut unused = store::entries(&directory.layers())?;
     unused.retain(|layer| !layers.contains(layer));
-    if unused.is_empty() {
-        return Ok(());
-    }
-    let mounted = store::mounted();
-    for layer in unused {
-        let name = layer.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        if !mounted.contains(name) {
-            std::fs::rename(&layer, trash.path().join(name)).map_err(|e| at(&layer, e))?;
-        }
+    for (i, layer) in unused.iter().enumerate() {
+        store::move_unheld(layer, &trash.path().join(i.to_string()))?;
     }
     Ok(())
 }

@@ -12,6 +12,7 @@
 
 use super::{ImageError, at};
 use rustix::fs::{CWD, FlockOperation, Mode, OFlags};
+use rustix::io::Errno;
 use std::collections::HashSet;
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, Write};
@@ -159,31 +160,30 @@ impl Drop for Staging {
     }
 }
 
-/// Names of layers and built-in roots that some mount on this machine uses, in whatever mount namespace.
-pub(super) fn mounted() -> HashSet<String> {
-    let mut seen = HashSet::new();
-    let mut names = HashSet::new();
-    for process in fs::read_dir("/proc").into_iter().flatten().flatten() {
-        let Ok(namespace) = fs::read_link(process.path().join("ns/mnt")) else {
-            continue;
-        };
-        if !seen.insert(namespace) {
-            continue;
+/// Marks layers as used, by whatever process, for as long as the descriptors are open: what is used is not removed.
+///
+/// # Errors
+/// A layer that is gone, or is being removed at this moment.
+pub fn hold(layers: &[PathBuf]) -> io::Result<Vec<OwnedFd>> {
+    let hold = |layer: &PathBuf| {
+        let held = open_directory(layer).map_err(io::Error::other)?;
+        match rustix::fs::flock(&held, FlockOperation::NonBlockingLockShared) {
+            Err(Errno::WOULDBLOCK) => Err(io::Error::other(format!("layer {} is being removed", layer.display()))),
+            // A file system without locks (some of the network) does not keep a container from running.
+            _ => Ok(held),
         }
-        let mounts = fs::read_to_string(process.path().join("mountinfo")).unwrap_or_default();
-        names.extend(layer_names(&mounts));
-    }
-    names
+    };
+    layers.iter().map(hold).collect()
 }
 
-/// Last path components in the `lowerdir` options of overlay mounts.
-fn layer_names(mountinfo: &str) -> impl Iterator<Item = String> {
-    mountinfo
-        .lines()
-        .filter_map(|line| line.split_once(" - overlay "))
-        .flat_map(|(_, rest)| rest.split([',', ' ', ':', '=']))
-        .filter_map(|path| path.rsplit_once('/'))
-        .map(|(_, name)| name.to_owned())
+/// Moves `path` to `to`, unless someone holds it.
+pub(super) fn move_unheld(path: &Path, to: &Path) -> Result<bool, ImageError> {
+    let directory = open_directory(path)?;
+    if rustix::fs::flock(&directory, FlockOperation::NonBlockingLockExclusive) == Err(Errno::WOULDBLOCK) {
+        return Ok(false);
+    }
+    fs::rename(path, to).map_err(|e| at(path, e))?;
+    Ok(true)
 }
 
 /// Paths directly below a directory.
@@ -256,14 +256,18 @@ mod tests {
     }
 
     #[test]
-    fn mounted_layers_are_found_in_mountinfo() {
-        let mountinfo = "36 35 0:31 / / rw,relatime - overlay overlay rw,lowerdir=/d/layers/aa:/d/layers/bb,upperdir=/p/upper,workdir=/p/work\n\
-                         37 35 0:32 / /usr rw - overlay kiln rw,lowerdir+=/d/builtin/host-1,upperdir=/p/u\n\
-                         38 35 8:1 /layers/cc / rw - ext4 /dev/sda rw\n";
-        let names: HashSet<String> = layer_names(mountinfo).collect();
-        for (name, expect) in [("aa", true), ("bb", true), ("host-1", true), ("cc", false)] {
-            assert_eq!(names.contains(name), expect, "{name}");
-        }
+    fn a_held_layer_is_not_moved() {
+        let dir = tempfile::tempdir().unwrap();
+        let (layer, to) = (dir.path().join("layer"), dir.path().join("trash"));
+        fs::create_dir(&layer).unwrap();
+        let one = hold(std::slice::from_ref(&layer)).unwrap();
+        let other = hold(std::slice::from_ref(&layer)).unwrap();
+        drop(one);
+        assert!(!move_unheld(&layer, &to).unwrap());
+        drop(other);
+        assert!(move_unheld(&layer, &to).unwrap());
+        let error = hold(std::slice::from_ref(&layer)).unwrap_err().to_string();
+        assert!(error.contains("No such file"), "{error}");
     }
 
     #[test]

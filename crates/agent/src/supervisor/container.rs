@@ -37,6 +37,8 @@ pub struct Live {
     log: LogWriter,
     stop_signal: i32,
     cgroup: plan::Plan,
+    /// Keeps `kiln image rm` from removing what the root is made of.
+    _layers: Vec<OwnedFd>,
 }
 
 /// How a start went.
@@ -77,6 +79,7 @@ pub fn launch(
 fn launch_in(boot: &Boot, cgroup: &plan::Plan, container: &Container, now: Timestamp) -> Result<Live, Failure> {
     let pod_dir = &boot.sandbox.dir;
     let failed = |what: &str, error: io::Error| Failure::Create(format!("failed to {what}: {error}"));
+    let layers = crate::images::hold(&container.rootfs.lower).map_err(|e| failed("use the image", e))?;
     let log = LogWriter::open(&container.log_path)
         .map_err(|e| failed(&format!("open the log {}", container.log_path.display()), e))?;
     let pipe = || pipe2(OFlag::O_CLOEXEC).map_err(|e| failed("make a pipe", e.into()));
@@ -121,6 +124,7 @@ fn launch_in(boot: &Boot, cgroup: &plan::Plan, container: &Container, now: Times
             log,
             stop_signal: container.stop_signal,
             cgroup: cgroup.clone(),
+            _layers: layers,
         }),
     }
 }

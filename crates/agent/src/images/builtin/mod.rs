@@ -98,18 +98,11 @@ fn retire(store: &Store, name: &str, newest: &Path, staging: &Staging) -> Result
         let age = fs::metadata(path).and_then(|m| m.modified()).ok().and_then(|time| time.elapsed().ok());
         path != newest && same_image && age.is_some_and(|age| KEPT_UNUSED < age)
     });
-    if candidates.is_empty() {
-        return Ok(0);
-    }
-    let mounted = store::mounted();
-    candidates.retain(|path| {
-        let file_name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
-        !mounted.contains(file_name)
-    });
+    let mut n_moved = 0;
     for (i, path) in candidates.iter().enumerate() {
-        fs::rename(path, staging.path().join(format!("old-{i}"))).map_err(|e| at(path, e))?;
+        n_moved += usize::from(store::move_unheld(path, &staging.path().join(format!("old-{i}")))?);
     }
-    Ok(candidates.len())
+    Ok(n_moved)
 }
 
 fn renew(path: &Path) -> Result<(), ImageError> {

@@ -179,3 +179,17 @@ fn two_processes_may_import_the_same_at_once() {
     assert_eq!(fixture.names_in("layers").len(), 1);
     assert_eq!(fixture.names_in("tmp"), Vec::<String>::new());
 }
+
+#[test]
+fn a_layer_under_a_running_container_stays_until_the_next_removal() {
+    let fixture = Fixture::new();
+    let one = layer(|tar| file(tar, "one", "1"));
+    fixture.import(&docker_archive(&[one], &["a:1"])).unwrap();
+    fixture.import(&docker_archive(&[layer(|tar| file(tar, "two", "2"))], &["b:1"])).unwrap();
+    let held = hold(&fixture.store.resolve("a:1").unwrap().rootfs.lower).unwrap();
+    fixture.store.remove("a:1").unwrap();
+    assert_eq!(fixture.names_in("layers").len(), 2);
+    drop(held);
+    fixture.store.remove("b:1").unwrap();
+    assert_eq!(fixture.names_in("layers").len(), 0);
+}
