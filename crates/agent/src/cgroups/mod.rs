@@ -37,6 +37,7 @@ pub struct Unified {
 /// A server's own part of the trees.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Cgroups {
+    /// The trees of the machine.
     pub hierarchy: Hierarchy,
     /// `kiln-XXXXXXXX`.
     pub instance: String,

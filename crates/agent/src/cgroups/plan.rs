@@ -31,7 +31,9 @@ pub struct Plan {
 /// One write.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Setting {
+    /// The file.
     pub path: PathBuf,
+    /// What is written.
     pub value: String,
     /// Not every kernel has the file, and nothing is lost without it.
     pub optional: bool,

@@ -18,7 +18,9 @@ pub const MAX_FILES: u32 = 5;
 /// Which of the container's outputs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stream {
+    /// Descriptor 1.
     Stdout,
+    /// Descriptor 2.
     Stderr,
 }
 

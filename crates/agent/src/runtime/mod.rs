@@ -11,9 +11,13 @@ use std::sync::Arc;
 /// A pod's shared namespaces and its place on disk.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Sandbox {
+    /// The pod's uid, by which directories and cgroups are named.
     pub pod_uid: String,
+    /// The pod's namespace, for messages.
     pub namespace: String,
+    /// The pod's name, for messages.
     pub pod_name: String,
+    /// What the containers' `hostname` says.
     pub hostname: String,
     /// Use the host's network namespace.
     pub host_network: bool,
@@ -30,8 +34,11 @@ pub struct Sandbox {
 /// See `Sandbox::tmpfs`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Tmpfs {
+    /// Where on the host; made if missing.
     pub path: PathBuf,
+    /// Half of the memory if absent.
     pub size_bytes: Option<u64>,
+    /// Permissions of its root directory.
     pub mode: u32,
 }
 
@@ -42,7 +49,9 @@ pub struct Resources {
     pub cpu_request_milli: Option<u64>,
     /// cpu limit in thousandths of a core; quota over 100 ms.
     pub cpu_limit_milli: Option<u64>,
+    /// Memory, page cache included; a container that needs more is killed.
     pub memory_limit_bytes: Option<u64>,
+    /// Processes and threads.
     pub pids_limit: Option<u64>,
 }
 
@@ -60,13 +69,16 @@ pub struct Rootfs {
 /// One run of one container.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Container {
+    /// Its name in the pod.
     pub name: String,
     /// 0 for the first run, then 1, 2, … : the restart count.
     pub attempt: u32,
+    /// What its root file system is made of.
     pub rootfs: Rootfs,
     /// OCI runtime spec: process, mounts, linux.{resources,maskedPaths,readonlyPaths,seccomp…}. `root.path` and the
     /// namespaces' paths are filled in by the supervisor.
     pub spec: oci_spec::runtime::Spec,
+    /// Limits on this container alone.
     pub resources: Resources,
     /// CRI log file to append to; its directory exists.
     pub log_path: PathBuf,
@@ -79,15 +91,22 @@ pub struct Container {
 /// Where a container's run stands.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum RunState {
+    /// Its program was executed and has not ended.
     Running {
+        /// On the host.
         pid: u32,
+        /// When its program was executed.
         started_at: Timestamp,
     },
+    /// It has ended.
     Exited {
+        /// As the program says, or 128 and the signal that killed it.
         exit_code: i32,
         /// killed by the kernel for its memory limit
         oom_killed: bool,
+        /// When its program was executed.
         started_at: Timestamp,
+        /// When its end was noticed, which is at once.
         finished_at: Timestamp,
     },
     /// The supervisor died before it could record how the run ended.
@@ -97,8 +116,11 @@ pub enum RunState {
 /// The newest run of a container, as the supervisor knows it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Run {
+    /// The container's name.
     pub container: String,
+    /// See [`Container::attempt`].
     pub attempt: u32,
+    /// Where it stands.
     pub state: RunState,
 }
 
@@ -110,7 +132,12 @@ pub enum RuntimeError {
     Sandbox(String),
     /// The container's process could not be started: the command does not exist (127) or cannot be executed (126).
     #[error("{message}")]
-    Start { message: String, exit_code: i32 },
+    Start {
+        /// Which program, and why not.
+        message: String,
+        /// 127 or 126.
+        exit_code: i32,
+    },
     /// The root file system or a mount could not be made (CreateContainerError).
     #[error("{0}")]
     Create(String),
@@ -131,6 +158,7 @@ pub trait Runtime: Send + Sync + 'static {
 /// One pod's supervisor.
 #[async_trait::async_trait]
 pub trait PodSandbox: Send + Sync + 'static {
+    /// What it was made from.
     fn sandbox(&self) -> &Sandbox;
     /// Prefix under which the host sees the supervisor's mount namespace (`/proc/PID/root`): volumes on its tmpfs are written through it.
     fn root(&self) -> PathBuf;

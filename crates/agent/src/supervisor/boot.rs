@@ -76,6 +76,8 @@ fn leave_the_server() -> Result<(), String> {
     for signal in [libc::SIGTERM, libc::SIGINT, libc::SIGHUP, libc::SIGPIPE] {
         sys::ignore_signal(signal);
     }
+    // For ps and top; by itself it would be the number of the descriptor that was executed.
+    let _ = prctl::set_name(c"kiln-supervisor");
     // No process of a container may look into this one while it becomes the container's.
     prctl::set_dumpable(false).map_err(|e| format!("failed to protect the process: {e}"))
 }
