@@ -1,5 +1,7 @@
 //! Imported images in real containers: the guide's own perl and busybox, made from Debian's packages without docker.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on stops")]
+
 mod support;
 
 use std::io::{BufRead, BufReader};
