@@ -15,17 +15,27 @@ use std::path::{Path, PathBuf};
 /// What to read.
 #[derive(Debug, Clone, Default)]
 pub struct LogRequest {
+    /// The pod's namespace.
     pub namespace: String,
+    /// Its name.
     pub pod: String,
+    /// Its uid.
     pub pod_uid: String,
+    /// One of its containers.
     pub container: String,
+    /// Go on until this run of the container ends.
     pub follow: bool,
+    /// The run before the last restart.
     pub previous: bool,
+    /// Each line begins with when it was written.
     pub timestamps: bool,
+    /// Only that many last lines.
     pub tail_lines: Option<u64>,
     /// Only this output; both when `None`. Cannot be combined with `tail_lines`.
     pub output: Option<write::Stream>,
+    /// No more than that many bytes.
     pub limit_bytes: Option<u64>,
+    /// Only lines written at this instant or later.
     pub since: Option<jiff::Timestamp>,
 }
 

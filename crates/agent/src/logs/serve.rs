@@ -29,7 +29,7 @@ pub(crate) async fn serve(context: &Context, request: LogRequest) -> Result<LogS
             None => return Ok(futures::stream::empty().boxed()),
         },
     };
-    let attempt = attempt(&request, &status)?;
+    let attempt = attempt(&request, &status).map_err(Status::bad_request)?;
     let pod_dir = log_dir_name(&request.namespace, &request.pod, &request.pod_uid);
     let path = super::path(&context.log_dir.join(pod_dir), &request.container, attempt);
     let end: Option<BoxFuture<'static, ()>> = match live {
@@ -53,13 +53,11 @@ async fn stored_status(context: &Context, request: &LogRequest) -> Result<Option
 }
 
 /// The run that is meant. Errors have the kubelet's words (K:pkg/kubelet validateContainerLogStatus).
-fn attempt(request: &LogRequest, status: &PodStatus) -> Result<u32, Status> {
+fn attempt(request: &LogRequest, status: &PodStatus) -> Result<u32, String> {
     let LogRequest { pod, container, .. } = request;
     let statuses = status.init_container_statuses.iter().flatten();
     let found = statuses.chain(status.container_statuses.iter().flatten()).find(|status| status.name == *container);
-    let waiting_to_start = |why: &str| {
-        Status::bad_request(format!("container \"{container}\" in pod \"{pod}\" is waiting to start: {why}"))
-    };
+    let waiting_to_start = |why: &str| format!("container \"{container}\" in pod \"{pod}\" is waiting to start: {why}");
     let Some(found) = found else {
         return Err(waiting_to_start("ContainerCreating"));
     };
@@ -72,9 +70,7 @@ fn attempt(request: &LogRequest, status: &PodStatus) -> Result<u32, Status> {
         return match (has_last, waits) {
             (true, true) => Ok(restarts),
             (true, false) => Ok(restarts.saturating_sub(1)),
-            (false, _) => Err(Status::bad_request(format!(
-                "previous terminated container \"{container}\" in pod \"{pod}\" not found"
-            ))),
+            (false, _) => Err(format!("previous terminated container \"{container}\" in pod \"{pod}\" not found")),
         };
     }
     let has_begun = state.is_some_and(|state| state.running.is_some() || state.terminated.is_some());

@@ -9,7 +9,7 @@ fn ask(previous: bool, container: Value) -> Result<u32, String> {
     }
     let status = serde_json::from_value(json!({"containerStatuses": [container]})).unwrap();
     let request = LogRequest { pod: "p".into(), container: "c".into(), previous, ..LogRequest::default() };
-    attempt(&request, &status).map_err(|status| status.message)
+    attempt(&request, &status)
 }
 
 #[test]
