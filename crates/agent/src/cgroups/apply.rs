@@ -84,10 +84,16 @@ pub fn join(dir: &Path) -> io::Result<()> {
     write_existing(&dir.join("cgroup.procs"), "0")
 }
 
-/// Makes `dir` if need be and puts the calling process into it.
+/// Makes `dir` if need be and puts the calling process into it. The last process to leave may remove it between the two.
 pub fn make_and_join(dir: &Path) -> io::Result<()> {
-    make_dir(dir)?;
-    join(dir)
+    for _ in 0..3 {
+        make_dir(dir)?;
+        match join(dir) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            other => return other,
+        }
+    }
+    Err(io::ErrorKind::NotFound.into())
 }
 
 /// Removes an empty cgroup; one that is not there counts as removed.
