@@ -128,6 +128,11 @@ impl ApiServer {
     }
 
     async fn answer(self: &Arc<Self>, incoming: &mut Incoming, body: Body) -> Result<Answer, Failure> {
+        // Whoever asks to be less than he is must not be taken for all that he is.
+        if incoming.headers.contains_key("impersonate-user") {
+            let text = "impersonation (kubectl --as) is not supported by this version of kiln";
+            return Err(Status::not_implemented(text).into());
+        }
         match route::parse(&incoming.path) {
             Route::Resource(path) => self.resource(incoming, path, body).await,
             other => {
