@@ -111,6 +111,10 @@ impl ApiServer {
             .unwrap_or_else(|failure| respond::status(form.unwrap_or_default(), failure.status(), incoming.pretty));
         let mut response = answer.into_response(negotiate::accepts_gzip(&incoming.headers));
         self.add_headers(&incoming, response.headers_mut());
+        if incoming.method == Method::HEAD {
+            // HTTP/2 does not drop it for us, and clients break off.
+            *response.body_mut() = Body::empty();
+        }
         response
     }
 
