@@ -8,13 +8,14 @@ use crate::runtime::Rootfs;
 use jiff::Timestamp;
 use meta::clock::Clock;
 use parking_lot::Mutex;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
-use tokio::task::AbortHandle;
+use tokio::task::{AbortHandle, yield_now};
+use tokio::time::Instant;
 
 /// What a container does, one act after another; after the last it exits with 0.
 #[derive(Debug, Clone, PartialEq)]
@@ -72,15 +73,20 @@ impl Script {
 /// Chooses what a container does.
 pub type Scripts = dyn Fn(&Sandbox, &Container) -> Script + Send + Sync;
 
-/// The runtime. Clones share their pods.
+/// Pod uid, container, attempt.
+pub type RunId = (String, String, u32);
+
+/// The runtime. Clones share their pods. Every step yields before and after it takes effect, so that the agent can die on either
+/// side of it.
 #[derive(Clone)]
 pub struct FakeRuntime(Arc<Shared>);
 
 struct Shared {
     clock: Arc<dyn Clock>,
     scripts: Box<Scripts>,
-    pods: Mutex<HashMap<String, Arc<FakeSandbox>>>,
-    started: Mutex<Vec<(String, String, u32)>>,
+    pods: Mutex<BTreeMap<String, Arc<FakeSandbox>>>,
+    started: Mutex<Vec<RunId>>,
+    ended: Mutex<BTreeMap<RunId, i32>>,
 }
 
 impl FakeRuntime {
@@ -89,19 +95,28 @@ impl FakeRuntime {
         clock: Arc<dyn Clock>,
         scripts: impl Fn(&Sandbox, &Container) -> Script + Send + Sync + 'static,
     ) -> Self {
-        Self(Arc::new(Shared { clock, scripts: Box::new(scripts), pods: Mutex::default(), started: Mutex::default() }))
+        Self(Arc::new(Shared {
+            clock,
+            scripts: Box::new(scripts),
+            pods: Mutex::default(),
+            started: Mutex::default(),
+            ended: Mutex::default(),
+        }))
     }
 
-    /// Every run there has been: pod uid, container, attempt.
-    pub fn started(&self) -> Vec<(String, String, u32)> {
+    /// Every run that was asked for, in order.
+    pub fn started(&self) -> Vec<RunId> {
         self.0.started.lock().clone()
+    }
+
+    /// The exit code with which a run ended, whether or not anybody has asked for it.
+    pub fn exit_code(&self, run: &RunId) -> Option<i32> {
+        self.0.ended.lock().get(run).copied()
     }
 
     /// Uids of the pods that have a sandbox, sorted.
     pub fn sandboxes(&self) -> Vec<String> {
-        let mut uids: Vec<String> = self.0.pods.lock().keys().cloned().collect();
-        uids.sort();
-        uids
+        self.0.pods.lock().keys().cloned().collect()
     }
 
     /// Kills a pod's supervisor and with it what ran.
@@ -114,8 +129,8 @@ impl FakeRuntime {
 
     /// Forgets everything, as a machine does when it restarts.
     pub fn restart_machine(&self) {
-        let pods: Vec<_> = self.0.pods.lock().drain().collect();
-        for (_, sandbox) in pods {
+        let pods = std::mem::take(&mut *self.0.pods.lock());
+        for sandbox in pods.into_values() {
             sandbox.lose();
         }
     }
@@ -124,17 +139,19 @@ impl FakeRuntime {
 #[async_trait::async_trait]
 impl Runtime for FakeRuntime {
     async fn create(&self, sandbox: Sandbox) -> Result<Arc<dyn PodSandbox>, RuntimeError> {
-        let mut pods = self.0.pods.lock();
-        let made = pods.entry(sandbox.pod_uid.clone()).or_insert_with(|| {
+        yield_now().await;
+        let make = || {
             Arc::new(FakeSandbox {
-                sandbox,
+                sandbox: sandbox.clone(),
                 shared: self.0.clone(),
                 inner: Mutex::default(),
                 version: watch::channel(0).0,
                 seen: Mutex::new(0),
             })
-        });
-        Ok(made.clone())
+        };
+        let made = self.0.pods.lock().entry(sandbox.pod_uid.clone()).or_insert_with(make).clone();
+        yield_now().await;
+        Ok(made)
     }
 
     async fn recover(&self) -> Vec<Arc<dyn PodSandbox>> {
@@ -164,13 +181,14 @@ struct Play {
     run: Run,
     on_stop: OnStop,
     script: AbortHandle,
-    killer: Option<AbortHandle>,
+    /// Ends it, and when.
+    killer: Option<(AbortHandle, Instant)>,
 }
 
 impl Play {
     fn abort(&self) {
         self.script.abort();
-        if let Some(killer) = &self.killer {
+        if let Some((killer, _)) = &self.killer {
             killer.abort();
         }
     }
@@ -207,6 +225,8 @@ impl FakeSandbox {
             return;
         }
         play.run.state = RunState::Exited { exit_code, oom_killed, started_at, finished_at: self.shared.clock.now() };
+        let run = (self.sandbox.pod_uid.clone(), container.to_owned(), attempt);
+        self.shared.ended.lock().insert(run, exit_code);
         drop(inner);
         self.changed_now();
     }
@@ -256,59 +276,17 @@ impl PodSandbox for FakeSandbox {
     }
 
     async fn start(&self, container: Container) -> Result<Timestamp, RuntimeError> {
-        let gone = || RuntimeError::Gone(self.sandbox.pod_uid.clone());
-        let this = self.arc().ok_or_else(gone)?;
-        let now = self.shared.clock.now();
-        let mut inner = self.inner.lock();
-        if inner.is_gone {
-            return Err(gone());
-        }
-        let (name, attempt) = (container.name.clone(), container.attempt);
-        let uid = self.sandbox.pod_uid.clone();
-        self.shared.started.lock().push((uid, name.clone(), attempt));
-        let (acts, on_stop) = match (self.shared.scripts)(&self.sandbox, &container) {
-            Script::Run { acts, on_stop } => (acts, on_stop),
-            Script::CannotStart { message, exit_code } => {
-                return Err(RuntimeError::Start { message, exit_code });
-            }
-        };
-        let script = tokio::spawn(this.play(acts, container)).abort_handle();
-        let run = Run { container: name.clone(), attempt, state: RunState::Running { pid: 1, started_at: now } };
-        let play = Play { run, on_stop, script, killer: None };
-        inner.runs.insert(name, play);
-        drop(inner);
-        self.changed_now();
-        Ok(now)
+        yield_now().await;
+        let started = self.start_now(container);
+        yield_now().await;
+        started
     }
 
     async fn stop(&self, container: &str, grace_seconds: u64) -> Result<(), RuntimeError> {
-        let Some(this) = self.arc() else {
-            return Err(RuntimeError::Gone(self.sandbox.pod_uid.clone()));
-        };
-        let mut inner = self.inner.lock();
-        let Some(play) = inner.runs.get_mut(container) else {
-            return Ok(());
-        };
-        if !matches!(play.run.state, RunState::Running { .. }) {
-            return Ok(());
-        }
-        let attempt = play.run.attempt;
-        let (exit_code, delay) = match play.on_stop {
-            OnStop::Exit(exit_code) => (exit_code, Duration::ZERO),
-            OnStop::Ignore => (137, Duration::from_secs(grace_seconds)),
-        };
-        if let Some(earlier) = play.killer.take() {
-            earlier.abort();
-        }
-        let container = container.to_owned();
-        let script = play.script.clone();
-        let killer = tokio::spawn(async move {
-            tokio::time::sleep(delay).await;
-            script.abort();
-            this.end(&container, attempt, exit_code, false);
-        });
-        play.killer = Some(killer.abort_handle());
-        Ok(())
+        yield_now().await;
+        let stopped = self.stop_now(container, grace_seconds);
+        yield_now().await;
+        stopped
     }
 
     async fn runs(&self) -> Vec<Run> {
@@ -325,6 +303,78 @@ impl PodSandbox for FakeSandbox {
     }
 
     async fn remove(&self) -> Result<(), RuntimeError> {
+        yield_now().await;
+        self.remove_now();
+        yield_now().await;
+        Ok(())
+    }
+}
+
+impl FakeSandbox {
+    fn start_now(&self, container: Container) -> Result<Timestamp, RuntimeError> {
+        let gone = || RuntimeError::Gone(self.sandbox.pod_uid.clone());
+        let this = self.arc().ok_or_else(gone)?;
+        let now = self.shared.clock.now();
+        let mut inner = self.inner.lock();
+        if inner.is_gone {
+            return Err(gone());
+        }
+        let (name, attempt) = (container.name.clone(), container.attempt);
+        let uid = self.sandbox.pod_uid.clone();
+        self.shared.started.lock().push((uid, name.clone(), attempt));
+        if inner.runs.get(&name).is_some_and(|play| matches!(play.run.state, RunState::Running { .. })) {
+            return Err(RuntimeError::Create(format!("container {name} is running already")));
+        }
+        let (acts, on_stop) = match (self.shared.scripts)(&self.sandbox, &container) {
+            Script::Run { acts, on_stop } => (acts, on_stop),
+            Script::CannotStart { message, exit_code } => {
+                return Err(RuntimeError::Start { message, exit_code });
+            }
+        };
+        let script = tokio::spawn(this.play(acts, container)).abort_handle();
+        let run = Run { container: name.clone(), attempt, state: RunState::Running { pid: 1, started_at: now } };
+        let play = Play { run, on_stop, script, killer: None };
+        inner.runs.insert(name, play);
+        drop(inner);
+        self.changed_now();
+        Ok(now)
+    }
+
+    fn stop_now(&self, container: &str, grace_seconds: u64) -> Result<(), RuntimeError> {
+        let Some(this) = self.arc() else {
+            return Err(RuntimeError::Gone(self.sandbox.pod_uid.clone()));
+        };
+        let mut inner = self.inner.lock();
+        let Some(play) = inner.runs.get_mut(container) else {
+            return Ok(());
+        };
+        if !matches!(play.run.state, RunState::Running { .. }) {
+            return Ok(());
+        }
+        let attempt = play.run.attempt;
+        let (exit_code, delay) = match play.on_stop {
+            OnStop::Exit(exit_code) => (exit_code, Duration::ZERO),
+            OnStop::Ignore => (137, Duration::from_secs(grace_seconds)),
+        };
+        let end_at = Instant::now() + delay;
+        match &play.killer {
+            // A later stop may only shorten the grace.
+            Some((_, earlier)) if *earlier <= end_at => return Ok(()),
+            Some((killer, _)) => killer.abort(),
+            None => {}
+        }
+        let container = container.to_owned();
+        let script = play.script.clone();
+        let killer = tokio::spawn(async move {
+            tokio::time::sleep_until(end_at).await;
+            script.abort();
+            this.end(&container, attempt, exit_code, false);
+        });
+        play.killer = Some((killer.abort_handle(), end_at));
+        Ok(())
+    }
+
+    fn remove_now(&self) {
         let mut inner = self.inner.lock();
         inner.is_gone = true;
         for play in inner.runs.values_mut() {
@@ -332,7 +382,6 @@ impl PodSandbox for FakeSandbox {
         }
         drop(inner);
         self.shared.pods.lock().remove(&self.sandbox.pod_uid);
-        Ok(())
     }
 }
 
