@@ -13,6 +13,7 @@ pub mod runtime;
 pub mod cgroups;
 pub mod supervisor;
 
+mod disk;
 mod events;
 mod node;
 
@@ -87,6 +88,8 @@ impl Agent {
         };
         // Neither of the first two ends by itself; both end with the pods.
         tokio::select! {
+            // In order, not at random: simulations repeat.
+            biased;
             () = keep_registered(&self.context) => {}
             () = pin!(post_events) => {}
             () = pod::run(self.context.clone(), shutdown) => {}

@@ -152,7 +152,7 @@ impl Following {
     async fn read(&mut self) -> io::Result<Found> {
         let (path, options) = (self.path.clone(), self.options.clone());
         let reader = self.reader.take();
-        let read = tokio::task::spawn_blocking(move || {
+        let read = crate::disk::aside(move || {
             let reader = match reader {
                 Some(reader) => Some(reader),
                 None => Reader::open(&path, options)?,

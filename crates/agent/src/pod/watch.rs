@@ -1,8 +1,7 @@
 //! Watches the pods of this node and keeps one worker for each that needs one. Workers get the newest object, never "what
 //! changed". What no pod accounts for (sandboxes, directories, logs) is removed.
 
-use super::finish::{remove_dir, remove_sandbox};
-use super::worker::{Latest, Outcome, Worker};
+use super::worker::{Latest, Outcome, Worker, remove_dir, remove_sandbox};
 use super::{Images, is_terminal, log_dir_name, name, namespace, phase, uid};
 use crate::events::Recorder;
 use crate::node::Machine;
@@ -15,7 +14,7 @@ use kube::runtime::utils::Backoff;
 use kube::runtime::watcher::{self, Event, watcher};
 use meta::clock::Clock;
 use parking_lot::Mutex;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
@@ -66,11 +65,13 @@ enum Over {
 
 struct Dispatcher {
     context: Arc<Context>,
-    workers: HashMap<String, Handle>,
+    workers: BTreeMap<String, Handle>,
     tasks: JoinSet<Outcome>,
+    /// What no pod accounts for is being removed.
+    removals: JoinSet<()>,
     uids: HashMap<task::Id, String>,
     /// Sandboxes of an earlier server that no worker has taken over yet.
-    recovered: HashMap<String, Arc<dyn PodSandbox>>,
+    recovered: BTreeMap<String, Arc<dyn PodSandbox>>,
     /// Pods whose worker has ended, until what it wrote comes back through the watch: whatever comes before that is old.
     over: HashMap<String, Over>,
     /// Pods seen in the list that is being read.
@@ -79,16 +80,32 @@ struct Dispatcher {
 
 /// Runs the pods of this node until `shutdown`.
 pub(crate) async fn run(context: Arc<Context>, shutdown: impl Future<Output = ()> + Send) {
-    let mut dispatcher = Dispatcher::new(context.clone()).await;
+    let mut recovered = BTreeMap::new();
+    for sandbox in context.runtime.recover().await {
+        recovered.insert(sandbox.sandbox().pod_uid.clone(), sandbox);
+    }
     let mine = format!("spec.nodeName={}", context.node_name);
     let pods: Api<Pod> = Api::all(context.client.clone());
     let config = watcher::Config::default().fields(&mine);
     let mut events = pin!(watcher(pods, config).backoff(Retry::default()));
     let mut shutdown = pin!(shutdown);
+    let mut dispatcher = Dispatcher {
+        context,
+        workers: BTreeMap::new(),
+        tasks: JoinSet::new(),
+        removals: JoinSet::new(),
+        uids: HashMap::new(),
+        recovered,
+        over: HashMap::new(),
+        listed: HashSet::new(),
+    };
     loop {
         tokio::select! {
+            // In order, not at random: simulations repeat. Nothing starves, as there are only so many tasks to end.
+            biased;
             () = &mut shutdown => break,
             Some(ended) = dispatcher.tasks.join_next_with_id() => dispatcher.worker_ended(ended),
+            Some(_) = dispatcher.removals.join_next() => {}
             Some(event) = events.next() => match event {
                 Ok(event) => dispatcher.take(event),
                 Err(error) => tracing::warn!(%error, "the watch of this node's pods was interrupted"),
@@ -99,23 +116,6 @@ pub(crate) async fn run(context: Arc<Context>, shutdown: impl Future<Output = ()
 }
 
 impl Dispatcher {
-    /// One that knows what an earlier server has left.
-    async fn new(context: Arc<Context>) -> Self {
-        let mut recovered = HashMap::new();
-        for sandbox in context.runtime.recover().await {
-            recovered.insert(sandbox.sandbox().pod_uid.clone(), sandbox);
-        }
-        Self {
-            context,
-            workers: HashMap::new(),
-            tasks: JoinSet::new(),
-            uids: HashMap::new(),
-            recovered,
-            over: HashMap::new(),
-            listed: HashSet::new(),
-        }
-    }
-
     fn take(&mut self, event: Event<Pod>) {
         match event {
             Event::Init => self.listed.clear(),
@@ -160,7 +160,7 @@ impl Dispatcher {
         let logs = log_dir_name(namespace(pod), name(pod), uid(pod));
         let logs = self.context.log_dir.join(logs);
         let sandbox = self.recovered.remove(uid(pod));
-        task::spawn(async move {
+        self.removals.spawn(async move {
             if let Some(sandbox) = sandbox {
                 remove_sandbox(sandbox.as_ref()).await;
             }
@@ -226,7 +226,7 @@ impl Dispatcher {
         }
         let listed = std::mem::take(&mut self.listed);
         self.over.retain(|uid, _| listed.contains(uid));
-        let orphans: Vec<_> = self.recovered.drain().collect();
+        let orphans: Vec<_> = std::mem::take(&mut self.recovered).into_iter().collect();
         // Read now, before any newer pod makes a directory; removed in their own time.
         let mut stale = vec![];
         for (uid, path) in entries(&self.context.pods_dir()) {
@@ -242,7 +242,7 @@ impl Dispatcher {
             }
         }
         let pods_dir = self.context.pods_dir();
-        task::spawn(async move {
+        self.removals.spawn(async move {
             for (uid, sandbox) in orphans {
                 tracing::info!(uid, "removing the sandbox of a pod that is gone");
                 remove_sandbox(sandbox.as_ref()).await;
@@ -266,6 +266,7 @@ impl Dispatcher {
             remove_sandbox(sandbox.as_ref()).await;
         }
         while self.tasks.join_next().await.is_some() {}
+        while self.removals.join_next().await.is_some() {}
     }
 }
 
@@ -307,5 +308,38 @@ impl Backoff for Retry {
 }
 
 #[cfg(test)]
-#[path = "watch_tests.rs"]
-mod tests;
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_pod_that_is_over_needs_no_worker_unless_something_is_left_to_do() {
+        let pod = |phase: &str, grace: Option<i64>| -> Pod {
+            let deleted = grace.map(|_| "1970-01-01T00:00:30Z");
+            serde_json::from_value(json!({
+                "metadata": {"deletionTimestamp": deleted, "deletionGracePeriodSeconds": grace},
+                "status": {"phase": phase}}))
+            .unwrap()
+        };
+        for (phase, grace, has_sandbox, expect) in [
+            ("Pending", None, false, true),
+            ("Running", Some(0), false, true),
+            ("Succeeded", None, false, false),
+            ("Succeeded", None, true, true),
+            ("Failed", Some(30), false, true),
+            ("Failed", Some(0), false, false),
+        ] {
+            let needed = needs_worker(&pod(phase, grace), has_sandbox);
+            assert_eq!(needed, expect, "{phase} {grace:?} {has_sandbox}");
+        }
+    }
+
+    #[test]
+    fn the_watch_is_retried_ever_more_slowly() {
+        let mut retry = Retry::default();
+        let waits: Vec<u128> = retry.by_ref().take(9).map(|wait| wait.as_millis()).collect();
+        assert_eq!(waits, [50, 100, 200, 400, 800, 1600, 3200, 5000, 5000]);
+        retry.reset();
+        assert_eq!(retry.next(), Some(Duration::from_millis(50)));
+    }
+}
