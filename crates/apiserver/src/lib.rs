@@ -26,7 +26,6 @@ mod negotiate;
 mod query;
 mod respond;
 mod table;
-mod warnings;
 
 pub mod node;
 pub mod openapi;

@@ -54,6 +54,38 @@ fn a_deadline_kills_what_runs() {
 }
 
 #[test]
+fn who_does_not_listen_is_killed_after_the_grace_even_by_another_agent() {
+    let text = World::run(10, async |world: &mut World| {
+        world.create_job("deaf", json!({}), "deaf").await;
+        world.pass(5).await;
+        world.delete_job("deaf", DeleteParams::background()).await;
+        world.pass(10).await;
+        world.note("the agent is killed and started again");
+        world.restart_agent(u64::MAX).await;
+        world.pass(60).await;
+        assert_eq!(world.left_on_the_node(), Vec::<String>::new());
+    });
+    check("who_does_not_listen_is_killed_after_the_grace_even_by_another_agent", &text);
+}
+
+#[test]
+fn what_ends_while_the_agent_is_down_counts_once_it_is_back() {
+    check(
+        "what_ends_while_the_agent_is_down_counts_once_it_is_back",
+        &World::run(11, async |world: &mut World| {
+            world.create_job("alone", json!({"backoffLimit": 1}), "fail 10 7").await;
+            world.pass(5).await;
+            world.note("the agent is killed");
+            world.restart_agent(0).await;
+            world.pass(20).await;
+            world.note("and started again");
+            world.restart_agent(u64::MAX).await;
+            world.finished("alone").await;
+        }),
+    );
+}
+
+#[test]
 fn suspended_and_resumed() {
     check(
         "suspended_and_resumed",

@@ -1,5 +1,7 @@
 //! What must hold at every moment, looked at after every change in the store, whatever crashed when.
 
+use crate::containers;
+use agent::runtime::fake::FakeRuntime;
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -8,8 +10,9 @@ use store::Store;
 const FINALIZER: &str = "batch.kubernetes.io/job-tracking";
 
 /// Remembers what was true, to see that it stays so.
-#[derive(Debug, Default)]
 pub struct Invariants {
+    /// What the containers really did.
+    runtime: FakeRuntime,
     /// By Job uid: the highest succeeded and failed seen.
     counters: HashMap<String, (i64, i64)>,
     /// By Job uid: every pod uid ever seen.
@@ -19,14 +22,23 @@ pub struct Invariants {
 }
 
 impl Invariants {
+    /// Nothing has been seen yet.
+    pub fn new(runtime: FakeRuntime) -> Self {
+        Self { runtime, counters: HashMap::new(), pods: HashMap::new(), read: HashMap::new() }
+    }
+
     /// Looks at everything; returns what is wrong.
     pub fn look_at(&mut self, store: &Store) -> Vec<String> {
-        let jobs = self.read(store, "/batch/jobs/");
+        let mut wrong = Vec::new();
+        let (jobs, _) = self.read(store, "/batch/jobs/");
+        let (pods, changed) = self.read(store, "/core/pods/");
+        for pod in changed {
+            wrong.extend(containers::check(&pod, &self.runtime));
+        }
         let mut owned: BTreeMap<String, Vec<Arc<Value>>> = BTreeMap::new();
-        for pod in self.read(store, "/core/pods/") {
+        for pod in pods {
             owned.entry(text(&pod, "/metadata/ownerReferences/0/uid").into()).or_default().push(pod);
         }
-        let mut wrong = Vec::new();
         for job in &jobs {
             let uid = text(job, "/metadata/uid");
             let own = owned.remove(uid).unwrap_or_default();
@@ -44,8 +56,9 @@ impl Invariants {
         wrong
     }
 
-    fn read(&mut self, store: &Store, prefix: &str) -> Vec<Arc<Value>> {
-        let mut all = Vec::new();
+    /// Everything under a prefix, and those of it that are new.
+    fn read(&mut self, store: &Store, prefix: &str) -> (Vec<Arc<Value>>, Vec<Arc<Value>>) {
+        let (mut all, mut changed) = (Vec::new(), Vec::new());
         for record in store.range(prefix, None, 0).records {
             if let Some((revision, value)) = self.read.get(&record.key)
                 && *revision == record.revision
@@ -55,9 +68,10 @@ impl Invariants {
             }
             let value: Arc<Value> = Arc::new(serde_json::from_slice(&record.value).unwrap_or_default());
             self.read.insert(record.key.clone(), (record.revision, value.clone()));
+            changed.push(value.clone());
             all.push(value);
         }
-        all
+        (all, changed)
     }
 
     fn check(&mut self, job: &Value, pods: &[Arc<Value>], n_seen: i64) -> Vec<String> {

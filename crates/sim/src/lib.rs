@@ -1,18 +1,19 @@
-//! A simulated world: virtual clock, seeded randomness, in-memory store, a fake kubelet; the shipped API server and controllers
-//! between them. A scenario of an hour takes a fraction of a second, and the same seed gives the same hour again.
+//! A simulated world: virtual clock, seeded randomness, in-memory store, a runtime that plays its containers; the shipped API
+//! server, controllers and agent between them. A scenario of an hour takes a moment, and the same seed gives the same scenario again.
 //!
 //! ```text
 //! [ scenario ] ─▶ kube::Client ─▶ apiserver ─▶ store (memory)
 //!                                   ▲    ▲
-//!                     controllers ──┘    └── kubelet (programs: `succeed 5`, `fail 2 1`, `sleep`)
+//!                     controllers ──┘    └── agent ─▶ runtime (programs: `succeed 5`, `fail 2 1`, `sleep`)
 //! ```
-//! Must not know about real time and real disks.
+//! Must not know about real time. The agent's few small files lie in a temporary directory, written on the spot.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod chance;
+mod containers;
 mod crash;
 mod invariants;
-mod kubelet;
+mod node;
 mod recorder;
 mod world;
 

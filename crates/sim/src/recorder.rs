@@ -2,6 +2,7 @@
 
 use crate::chance::VirtualClock;
 use crate::invariants::Invariants;
+use agent::runtime::fake::FakeRuntime;
 use futures::future::{Either, select};
 use parking_lot::Mutex;
 use serde_json::Value;
@@ -9,6 +10,9 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 use store::{Event, Store, Watcher};
+
+/// What every pod goes through says nothing about a scenario.
+const EVERY_PODS_EVENTS: [&str; 4] = ["Scheduled", "Pulled", "Created", "Started"];
 
 /// What was seen so far.
 #[derive(Debug, Default)]
@@ -47,8 +51,8 @@ impl Recording {
 }
 
 /// Follows the store until dropped.
-pub async fn run(store: Store, clock: Arc<VirtualClock>, recording: Arc<Mutex<Recording>>) {
-    let mut invariants = Invariants::default();
+pub async fn run(store: Store, clock: Arc<VirtualClock>, runtime: FakeRuntime, recording: Arc<Mutex<Recording>>) {
+    let mut invariants = Invariants::new(runtime);
     let begin = store.revision();
     let watch = |prefix: &str| store.watch(prefix, begin).expect("nothing is compacted yet");
     let (mut jobs, mut pods) = (watch("/batch/jobs/"), watch("/core/pods/"));
@@ -112,6 +116,17 @@ fn write_down(recording: &mut Recording, at: &str, event: &Event) {
             let subject = format!("event on {}", object["involvedObject"]["name"].as_str().unwrap_or_default());
             recording.say(at, &subject, line);
         }
+        Some("events") if !gone && object["involvedObject"]["kind"] == "Pod" => {
+            let field = |name: &str| object[name].as_str().unwrap_or_default();
+            if EVERY_PODS_EVENTS.contains(&field("reason")) {
+                return;
+            }
+            let involved = |name: &str| object["involvedObject"][name].as_str().unwrap_or_default();
+            let alias = recording.alias(involved("name"));
+            let message = field("message").replace(involved("name"), &alias).replace(involved("uid"), "UID");
+            let line = format!("{} {} {message} x{}", field("type"), field("reason"), object["count"]);
+            recording.say(at, &format!("event on pod {alias}"), line);
+        }
         _ => {}
     }
 }
@@ -135,8 +150,16 @@ fn job_line(job: &Value) -> String {
 
 fn pod_line(pod: &Value) -> String {
     let phase = pod["status"]["phase"].as_str().unwrap_or("Pending");
-    let restarts = pod["status"]["containerStatuses"][0]["restartCount"].as_i64().unwrap_or(0);
+    let container = &pod["status"]["containerStatuses"][0];
+    let restarts = container["restartCount"].as_i64().unwrap_or(0);
     let mut line = phase.to_owned();
+    let (waiting, terminated) = (&container["state"]["waiting"], &container["state"]["terminated"]);
+    if let Some(reason) = waiting["reason"].as_str() {
+        write!(line, ", {reason}").expect("strings take text");
+    }
+    if let Some(reason) = terminated["reason"].as_str() {
+        write!(line, ", {reason} {}", terminated["exitCode"]).expect("strings take text");
+    }
     if restarts != 0 {
         write!(line, ", {restarts} restarts").expect("strings take text");
     }

@@ -1,9 +1,10 @@
 //! One simulated machine and what a scenario can do to it.
 
 use crate::chance::{Chance, VirtualClock};
+use crate::containers;
 use crate::crash::Mortal;
 use crate::invariants::{is_finished, objects};
-use crate::kubelet;
+use crate::node::Node;
 use crate::recorder::{self, Recording};
 use apiserver::auth::User;
 use apiserver::node::LogRequest;
@@ -31,6 +32,8 @@ pub struct World {
     clock: Arc<VirtualClock>,
     recording: Arc<Mutex<Recording>>,
     controllers: JoinHandle<()>,
+    node: Node,
+    agent: JoinHandle<()>,
 }
 
 /// The node has no logs to give.
@@ -55,6 +58,8 @@ impl World {
         let recording = runtime.block_on(async {
             let mut world = World::start(seed).await;
             scenario(&mut world).await;
+            let wrong = containers::check_starts(&world.node.runtime.started());
+            world.recording.lock().wrong.extend(wrong);
             world.recording
         });
         let recording = recording.lock();
@@ -74,14 +79,44 @@ impl World {
             version: "v1.36.2+kiln.sim".into(),
         });
         api.bootstrap().await.expect("an empty store takes the first namespaces");
+        let node = Node::new(clock.clone(), chance.clone());
         let recording = Arc::new(Mutex::new(Recording::default()));
-        tokio::spawn(recorder::run(store.clone(), clock.clone(), recording.clone()));
-        let client = |name: &str| Client::new(api.client_service(User::component(name)), "default");
-        tokio::spawn(kubelet::run(client("kubelet"), clock.clone(), chance.clone()));
-        let (client, controllers) = (client("scenario"), tokio::spawn(async {}));
-        let mut world = Self { client, chance, api, store, clock, recording, controllers };
+        tokio::spawn(recorder::run(store.clone(), clock.clone(), node.runtime.clone(), recording.clone()));
+        let client = Client::new(api.client_service(User::component("scenario")), "default");
+        let (controllers, agent) = (tokio::spawn(async {}), tokio::spawn(async {}));
+        let mut world = Self { client, chance, api, store, clock, recording, controllers, node, agent };
+        world.restart_agent(u64::MAX).await;
+        while !world.node_is_ready() {
+            // Takes no virtual time: scenarios begin at midnight sharp.
+            tokio::task::yield_now().await;
+        }
         world.restart_controllers(u64::MAX);
         world
+    }
+
+    fn node_is_ready(&self) -> bool {
+        let nodes = self.objects("/core/nodes/");
+        nodes.iter().any(|node| node["status"]["conditions"][0]["status"] == "True")
+    }
+
+    /// Ends the agent wherever it is and starts it anew, to live for so many steps. Its containers do not notice.
+    pub async fn restart_agent(&mut self, n_steps: u64) {
+        self.agent.abort();
+        // An error says that it was aborted.
+        let _ = (&mut self.agent).await;
+        let client = Client::new(self.api.client_service(User::component("agent")), "default");
+        let agent = self.node.agent(client, self.clock.clone()).run(std::future::pending());
+        self.agent = tokio::spawn(Mortal::new(agent, n_steps));
+    }
+
+    /// Whether the agent has died of its last restart's limit.
+    pub fn agent_is_dead(&self) -> bool {
+        self.agent.is_finished()
+    }
+
+    /// What the node keeps of its pods: sandboxes, directories, logs.
+    pub fn left_on_the_node(&self) -> Vec<String> {
+        self.node.left()
     }
 
     /// Ends the controllers wherever they are and starts them anew, to live for so many steps.

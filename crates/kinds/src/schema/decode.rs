@@ -112,7 +112,7 @@ impl Walk {
     }
 
     fn unknown(&mut self, ty: &'static Type, name: &str) {
-        if self.strictness == Strictness::Ignore || MAX_COMPLAINTS <= self.complaints.len() {
+        if self.strictness == Strictness::Ignore {
             return;
         }
         let hint = match suggest::nearest(ty, name) {

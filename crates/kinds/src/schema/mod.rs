@@ -16,7 +16,6 @@ mod types;
 
 pub use decode::{Decoded, Strictness, check, decode};
 pub use duplicates::duplicates;
-pub use syntax::describe as syntax_error;
 pub use types::{Field, Kind, ListType, Patch, Shape, Type};
 
 use meta::patch::strategic::{ListStrategy, PatchSchema};
