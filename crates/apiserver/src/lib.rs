@@ -26,6 +26,7 @@ mod negotiate;
 mod query;
 mod respond;
 mod table;
+mod warnings;
 
 pub mod node;
 pub mod openapi;

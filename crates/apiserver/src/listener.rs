@@ -73,7 +73,10 @@ async fn connection(server: Arc<ApiServer>, acceptor: TlsAcceptor, stream: TcpSt
         let (server, user) = (server.clone(), user.clone());
         async move { Ok::<_, Infallible>(server.handle(user, request.map(Body::new)).await) }
     });
-    let mut builder = auto::Builder::new(TokioExecutor::new());
+    // Nobody is waited for who does not say which HTTP he speaks: the handshake has settled it.
+    let speaks_h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+    let builder = auto::Builder::new(TokioExecutor::new());
+    let mut builder = if speaks_h2 { builder.http2_only() } else { builder.http1_only() };
     builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_PATIENCE);
     builder
         .http2()

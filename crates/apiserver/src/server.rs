@@ -111,6 +111,10 @@ impl ApiServer {
             .unwrap_or_else(|failure| respond::status(form.unwrap_or_default(), failure.status(), incoming.pretty));
         let mut response = answer.into_response(negotiate::accepts_gzip(&incoming.headers));
         self.add_headers(&incoming, response.headers_mut());
+        if incoming.method == Method::HEAD {
+            // HTTP/2 does not drop it for us, and clients break off.
+            *response.body_mut() = Body::empty();
+        }
         response
     }
 
@@ -124,16 +128,15 @@ impl ApiServer {
             headers.insert(HeaderName::from_static("audit-id"), audit_id);
         }
         headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-cache, private"));
-        let mut seen = Vec::new();
-        for text in &incoming.warnings {
-            if !seen.contains(&text) {
-                seen.push(text);
-                headers.extend(warning(text).map(|value| (WARNING, value)));
-            }
-        }
+        headers.extend(crate::warnings::headers(&incoming.warnings).map(|value| (WARNING, value)));
     }
 
     async fn answer(self: &Arc<Self>, incoming: &mut Incoming, body: Body) -> Result<Answer, Failure> {
+        // Whoever asks to be less than he is must not be taken for all that he is.
+        if incoming.headers.contains_key("impersonate-user") {
+            let text = "impersonation (kubectl --as) is not supported by this version of kiln";
+            return Err(Status::not_implemented(text).into());
+        }
         match route::parse(&incoming.path) {
             Route::Resource(path) => self.resource(incoming, path, body).await,
             other => {
@@ -378,19 +381,6 @@ fn is_pretty(query: &Query, headers: &HeaderMap) -> bool {
         .get(http::header::USER_AGENT)
         .and_then(|value| value.to_str().ok())
         .is_some_and(|agent| ["curl", "Wget", "Mozilla/5.0"].iter().any(|person| agent.starts_with(person)))
-}
-
-/// `299 - "text"`, as kubectl prints it.
-fn warning(text: &str) -> Option<HeaderValue> {
-    let quoted: String = text
-        .chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect::<String>()
-        .replace('\\', "\\\\")
-        .replace('"', "\\\"");
-    HeaderValue::from_str(&format!("299 - \"{quoted}\""))
-        .or_else(|_| HeaderValue::from_bytes(format!("299 - \"{quoted}\"").as_bytes()))
-        .ok()
 }
 
 /// An instant as metadata has it: whole seconds, UTC.

@@ -1,5 +1,7 @@
 //! Real kubectl, every version there is, against a real server: sections 15.1, 15.3 and 15.4 of the guide, and mistakes.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on stops")]
+
 mod support;
 
 use std::io::{BufRead, BufReader};

@@ -1,5 +1,7 @@
 //! `kiln run`, as a newcomer uses it: real containers on an ephemeral server, and nothing left afterwards.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on stops")]
+
 mod support;
 
 use std::io::Read;

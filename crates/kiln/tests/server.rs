@@ -1,5 +1,7 @@
 //! `kiln server`: readiness, ending, the second server, and pods that outlive a killed server.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on stops")]
+
 mod support;
 
 use support::{Server, kiln, kubectl, stderr, wait_for};

@@ -142,6 +142,10 @@ pub trait Kind: Send + Sync + std::fmt::Debug {
     fn deletion_warning(&self) -> Option<&'static str> {
         None
     }
+    /// Why this object may not be deleted at all: the namespaces that a cluster begins with.
+    fn deletion_refusal(&self, _object: &Value) -> Option<&'static str> {
+        None
+    }
     /// Whether more than metadata.finalizers keeps a deleted object: a Namespace's spec.finalizers.
     fn holds_deletion(&self, _object: &Value) -> bool {
         false

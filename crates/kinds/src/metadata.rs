@@ -9,6 +9,9 @@ use serde_json::Value;
 
 const ANNOTATIONS_BYTES: usize = 256 * 1024;
 
+/// Finalizers that need no domain: Kubernetes' own.
+const STANDARD_FINALIZERS: [&str; 3] = ["kubernetes", "orphan", "foregroundDeletion"];
+
 /// What is wrong with a name; a rule of `meta::names`.
 pub(crate) type NameRule = fn(&str) -> Vec<String>;
 
@@ -34,6 +37,12 @@ pub(crate) fn validate(object: &Value, scope: Scope, name_rule: NameRule) -> Vec
     check_annotations(&metadata.field("annotations"), &mut errors);
     check_owners(&metadata.field("ownerReferences"), &mut errors);
     check_finalizers(&metadata.field("finalizers"), &mut errors);
+    for finalizer in metadata.field("finalizers").items() {
+        let is_known = STANDARD_FINALIZERS.contains(&finalizer.text()) || finalizer.text().contains('/');
+        if !is_known {
+            errors.push(finalizer.invalid("name is neither a standard finalizer name nor is it fully qualified"));
+        }
+    }
     errors
 }
 
@@ -160,7 +169,7 @@ mod tests {
         let subdomain = r"a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
         check(
             json!({"name": "A", "namespace": "n", "generateName": "B-", "labels": {"k": "x".repeat(64)},
-                "finalizers": ["orphan", "foregroundDeletion"],
+                "finalizers": ["orphan", "foregroundDeletion", "mine"],
                 "ownerReferences": [
                     {"apiVersion": "v1", "kind": "Pod", "name": "a", "uid": "1", "controller": true},
                     {"apiVersion": "v1", "kind": "Pod", "name": "b", "uid": "", "controller": true}]}),
@@ -170,7 +179,8 @@ mod tests {
                 &format!("metadata.labels: Invalid value: \"{}\": must be no more than 63 bytes", "x".repeat(64)),
                 "metadata.ownerReferences[1].uid: Invalid value: \"\": must not be empty",
                 "metadata.ownerReferences: Invalid value: [{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"name\":\"a\",\"uid\":\"1\",\"controller\":true},{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"name\":\"b\",\"uid\":\"\",\"controller\":true}]: Only one reference can have Controller set to true. Found \"true\" in references for Pod/a and Pod/b",
-                "metadata.finalizers: Invalid value: [\"orphan\",\"foregroundDeletion\"]: finalizer orphan and foregroundDeletion cannot be both set",
+                "metadata.finalizers: Invalid value: [\"orphan\",\"foregroundDeletion\",\"mine\"]: finalizer orphan and foregroundDeletion cannot be both set",
+                "metadata.finalizers[2]: Invalid value: \"mine\": name is neither a standard finalizer name nor is it fully qualified",
             ],
         );
     }

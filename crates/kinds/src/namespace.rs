@@ -12,6 +12,9 @@ use serde_json::{Value, json};
 
 /// The finalizer in `spec.finalizers` that the namespace controller takes away once the namespace is empty.
 pub const FINALIZER: &str = "kubernetes";
+/// The namespaces that cannot be deleted (K:plugin/pkg/admission/namespace/lifecycle).
+const IMMORTAL: [&str; 3] = ["default", "kube-system", "kube-public"];
+
 /// The label that repeats the name, for selectors.
 pub const NAME_LABEL: &str = "kubernetes.io/metadata.name";
 
@@ -106,6 +109,9 @@ impl Kind for Namespace {
     fn row(&self, object: &Value, now: Timestamp) -> Row {
         let phase = At::root(object).fields(&["status", "phase"]).text();
         Row { cells: vec![table::name(object), phase.into(), table::age(object, now)], ..Row::default() }
+    }
+    fn deletion_refusal(&self, object: &Value) -> Option<&'static str> {
+        IMMORTAL.contains(&object::name(object)).then_some("this namespace may not be deleted")
     }
     fn holds_deletion(&self, object: &Value) -> bool {
         At::root(object).fields(&["spec", "finalizers"]).len() > 0

@@ -7,6 +7,8 @@ use crate::reserve::Reserve;
 use bytes::Bytes;
 use rusqlite::{Connection, ErrorCode, OpenFlags, Statement, params};
 use std::collections::BTreeMap;
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -74,6 +76,9 @@ impl From<rusqlite::Error> for Trouble {
 pub(crate) fn open(dir: &DataDir, reserve_bytes: u64) -> Result<(Database, Contents), OpenError> {
     let path = dir.database();
     refuse_orphaned_log(&path, &dir.log())?;
+    // Before SQLite does, whose files others may read; those beside it inherit the mode.
+    let created = OpenOptions::new().append(true).create(true).mode(0o600).open(&path);
+    created.map_err(|error| OpenError::failed(&path, error))?;
     let reserve = Reserve::new(dir.reserve(), reserve_bytes);
     let opened = match connect(&path) {
         Err(Trouble::Full) => {

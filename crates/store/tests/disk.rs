@@ -252,3 +252,15 @@ async fn a_log_without_its_database_is_not_thrown_away() {
     assert!(refusal.contains("put the database back"), "{refusal}");
     assert_eq!(fs::read(disk.file("kiln.db-wal")).unwrap(), b"acknowledged writes");
 }
+
+#[tokio::test]
+async fn files_are_their_owners_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let disk = Disk::new();
+    let store = disk.open();
+    store.commit(create("/core/secrets/default/a", "x")).await.unwrap();
+    for name in ["kiln.db", "kiln.db-wal", "kiln.db-shm", "kiln.lock", "kiln.reserve"] {
+        let mode = fs::metadata(disk.file(name)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{name}");
+    }
+}

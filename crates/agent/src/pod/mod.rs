@@ -12,6 +12,7 @@ pub mod status;
 mod conditions;
 pub mod env;
 mod files;
+mod finish;
 mod prepare;
 pub mod resources;
 pub mod sources;

@@ -62,7 +62,7 @@ impl Worker {
     async fn abandon_sandbox(&mut self, pod: &Pod) {
         tracing::warn!(pod = name(pod), "a pod's supervisor is gone, making a new one");
         if let Some(sandbox) = self.sandbox.take() {
-            super::worker::remove_sandbox(sandbox.as_ref()).await;
+            super::finish::remove_sandbox(sandbox.as_ref()).await;
         }
         let obstacle =
             Obstacle::Other { reason: "SandboxChanged".into(), message: "the pod's supervisor is gone".into() };

@@ -1,7 +1,8 @@
 //! Watches the pods of this node and keeps one worker for each that needs one. Workers get the newest object, never "what
 //! changed". What no pod accounts for (sandboxes, directories, logs) is removed.
 
-use super::worker::{Latest, Outcome, Worker, remove_dir, remove_sandbox};
+use super::finish::{remove_dir, remove_sandbox};
+use super::worker::{Latest, Outcome, Worker};
 use super::{Images, is_terminal, log_dir_name, name, namespace, phase, uid};
 use crate::events::Recorder;
 use crate::node::Machine;
@@ -80,25 +81,12 @@ struct Dispatcher {
 
 /// Runs the pods of this node until `shutdown`.
 pub(crate) async fn run(context: Arc<Context>, shutdown: impl Future<Output = ()> + Send) {
-    let mut recovered = BTreeMap::new();
-    for sandbox in context.runtime.recover().await {
-        recovered.insert(sandbox.sandbox().pod_uid.clone(), sandbox);
-    }
+    let mut dispatcher = Dispatcher::new(context.clone()).await;
     let mine = format!("spec.nodeName={}", context.node_name);
     let pods: Api<Pod> = Api::all(context.client.clone());
     let config = watcher::Config::default().fields(&mine);
     let mut events = pin!(watcher(pods, config).backoff(Retry::default()));
     let mut shutdown = pin!(shutdown);
-    let mut dispatcher = Dispatcher {
-        context,
-        workers: BTreeMap::new(),
-        tasks: JoinSet::new(),
-        removals: JoinSet::new(),
-        uids: HashMap::new(),
-        recovered,
-        over: HashMap::new(),
-        listed: HashSet::new(),
-    };
     loop {
         tokio::select! {
             // In order, not at random: simulations repeat. Nothing starves, as there are only so many tasks to end.
@@ -116,6 +104,24 @@ pub(crate) async fn run(context: Arc<Context>, shutdown: impl Future<Output = ()
 }
 
 impl Dispatcher {
+    /// One that knows what an earlier server has left.
+    async fn new(context: Arc<Context>) -> Self {
+        let mut recovered = BTreeMap::new();
+        for sandbox in context.runtime.recover().await {
+            recovered.insert(sandbox.sandbox().pod_uid.clone(), sandbox);
+        }
+        Self {
+            context,
+            workers: BTreeMap::new(),
+            tasks: JoinSet::new(),
+            removals: JoinSet::new(),
+            uids: HashMap::new(),
+            recovered,
+            over: HashMap::new(),
+            listed: HashSet::new(),
+        }
+    }
+
     fn take(&mut self, event: Event<Pod>) {
         match event {
             Event::Init => self.listed.clear(),
@@ -308,38 +314,5 @@ impl Backoff for Retry {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    #[test]
-    fn a_pod_that_is_over_needs_no_worker_unless_something_is_left_to_do() {
-        let pod = |phase: &str, grace: Option<i64>| -> Pod {
-            let deleted = grace.map(|_| "1970-01-01T00:00:30Z");
-            serde_json::from_value(json!({
-                "metadata": {"deletionTimestamp": deleted, "deletionGracePeriodSeconds": grace},
-                "status": {"phase": phase}}))
-            .unwrap()
-        };
-        for (phase, grace, has_sandbox, expect) in [
-            ("Pending", None, false, true),
-            ("Running", Some(0), false, true),
-            ("Succeeded", None, false, false),
-            ("Succeeded", None, true, true),
-            ("Failed", Some(30), false, true),
-            ("Failed", Some(0), false, false),
-        ] {
-            let needed = needs_worker(&pod(phase, grace), has_sandbox);
-            assert_eq!(needed, expect, "{phase} {grace:?} {has_sandbox}");
-        }
-    }
-
-    #[test]
-    fn the_watch_is_retried_ever_more_slowly() {
-        let mut retry = Retry::default();
-        let waits: Vec<u128> = retry.by_ref().take(9).map(|wait| wait.as_millis()).collect();
-        assert_eq!(waits, [50, 100, 200, 400, 800, 1600, 3200, 5000, 5000]);
-        retry.reset();
-        assert_eq!(retry.next(), Some(Duration::from_millis(50)));
-    }
-}
+#[path = "watch_tests.rs"]
+mod tests;

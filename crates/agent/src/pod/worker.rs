@@ -1,18 +1,18 @@
 //! The worker of one pod: observes, asks `plan` what to do, does it, writes the status when it has come to rest. It holds nothing
 //! that could not be found again from the pod's object and the runtime's records, so it may die at any point.
 
+use super::finish::longer;
 use super::known::{self, Known, State};
 use super::plan::{self, Intent, Plan, Preparation, Snapshot, Step, Why};
 use super::watch::Context;
-use super::{all_containers, is_terminal, log_dir_name, name, namespace, status, support, uid};
-use crate::disk;
+use super::{all_containers, log_dir_name, name, namespace, status, support, uid};
 use crate::events::Notice;
 use crate::logs;
 use crate::runtime::PodSandbox;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Pod, PodStatus};
 use kube::Api;
-use kube::api::{DeleteParams, Patch, PatchParams, Preconditions};
+use kube::api::{Patch, PatchParams};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -23,9 +23,6 @@ use tokio::sync::watch;
 
 /// A worker that nothing wakes looks again after this long, as the kubelet's pod workers do.
 const RESYNC: Duration = Duration::from_secs(60);
-/// Waits between tries when the API server or the runtime fails: doubling, for ever, since only their recovery can help.
-const FIRST_RETRY: Duration = Duration::from_millis(100);
-const MAX_RETRY: Duration = Duration::from_secs(5);
 /// Longest termination message of a container.
 const MAX_MESSAGE: u64 = 4096;
 
@@ -59,16 +56,16 @@ pub(super) struct Worker {
     accepted_at: Timestamp,
     /// As the API server has it.
     written: PodStatus,
-    write_retry: Option<Duration>,
+    pub(super) write_retry: Option<Duration>,
     /// For those who follow logs.
     live: watch::Sender<PodStatus>,
     deadline_told: bool,
     /// The API server has answered that it is gone.
-    found_gone: bool,
+    pub(super) found_gone: bool,
 }
 
 /// What became of a status write.
-enum Written {
+pub(super) enum Written {
     Done,
     Failed,
     Gone,
@@ -139,13 +136,13 @@ impl Worker {
         }
     }
 
-    fn newest(&mut self) -> Latest {
+    pub(super) fn newest(&mut self) -> Latest {
         let mut latest = self.latest.borrow_and_update().clone();
         latest.is_gone |= self.found_gone;
         latest
     }
 
-    fn intent(&self, latest: &Latest) -> Intent {
+    pub(super) fn intent(&self, latest: &Latest) -> Intent {
         let spec = latest.pod.spec.as_ref();
         let refusal = spec.and_then(support::refusal);
         plan::intent(
@@ -173,7 +170,7 @@ impl Worker {
         plan::plan(&self.snapshot(pod, intent))
     }
 
-    fn status(&self, pod: &Pod, intent: &Intent) -> PodStatus {
+    pub(super) fn status(&self, pod: &Pod, intent: &Intent) -> PodStatus {
         let snapshot = self.snapshot(pod, intent);
         status::status(&snapshot, &self.written, &self.context.machine.ip)
     }
@@ -268,7 +265,7 @@ impl Worker {
     }
 
     /// Writes the status if it reads differently from what the API server has.
-    async fn write(&mut self, pod: &Pod, status: PodStatus) -> Written {
+    pub(super) async fn write(&mut self, pod: &Pod, status: PodStatus) -> Written {
         self.live.send_replace(status.clone());
         if status::reads_the_same(&status, &self.written) {
             self.write_retry = None;
@@ -320,77 +317,6 @@ impl Worker {
         }
     }
 
-    /// Nothing runs and nothing will: last status, sandbox, directory, and the object if that was asked for, in this order.
-    async fn finish(mut self, mut latest: Latest, mut intent: Intent) -> Outcome {
-        let mut is_over = false;
-        loop {
-            let is_someones_last_word = matches!(intent, Intent::Stop(Why::Gone | Why::ServerEnds));
-            if is_someones_last_word {
-                break;
-            }
-            let status = self.status(&latest.pod, &intent);
-            is_over = status.phase.as_deref().is_some_and(is_terminal);
-            match self.write(&latest.pod, status).await {
-                Written::Done => break,
-                Written::Gone => self.found_gone = true,
-                Written::Failed => self.pause().await,
-            }
-            let newer = self.newest();
-            if newer.is_gone || newer.server_ends {
-                latest = newer;
-                intent = self.intent(&latest);
-            }
-        }
-        self.clean_up(&latest.pod).await;
-        let latest = self.newest();
-        let is_wanted_gone = latest.pod.metadata.deletion_timestamp.is_some();
-        let is_deleted = is_wanted_gone && !latest.is_gone && !latest.server_ends;
-        if is_deleted {
-            self.delete(&latest.pod).await;
-        }
-        Outcome { pod: latest.pod, is_over, is_deleted }
-    }
-
-    async fn pause(&self) {
-        tokio::time::sleep(self.write_retry.unwrap_or(FIRST_RETRY)).await;
-    }
-
-    /// Removes sandbox and directory; logs stay until the object goes.
-    async fn clean_up(&mut self, pod: &Pod) {
-        if let Some(sandbox) = self.sandbox.take() {
-            remove_sandbox(sandbox.as_ref()).await;
-        }
-        remove_dir(self.pod_dir(pod)).await;
-        self.preparation = Preparation::NotYet;
-    }
-
-    /// The last step of a deletion: everything is undone, the object may go.
-    async fn delete(&mut self, pod: &Pod) {
-        let api: Api<Pod> = Api::namespaced(self.context.client.clone(), namespace(pod));
-        let at_once = DeleteParams {
-            grace_period_seconds: Some(0),
-            preconditions: Some(Preconditions { uid: pod.metadata.uid.clone(), resource_version: None }),
-            ..DeleteParams::default()
-        };
-        let mut wait = None;
-        loop {
-            match api.delete(name(pod), &at_once).await {
-                Ok(_) => return,
-                // Not found, or another pod by now.
-                Err(kube::Error::Api(answer)) if matches!(answer.code, 404 | 409) => return,
-                Err(error) => {
-                    tracing::warn!(pod = name(pod), %error, "could not delete a pod that has ended");
-                }
-            }
-            let pause = longer(wait);
-            wait = Some(pause);
-            tokio::time::sleep(pause).await;
-            if self.newest().is_gone {
-                return;
-            }
-        }
-    }
-
     /// The message a run leaves: its termination message file or, if it failed without one and wants it so, the end of its log.
     fn read_last_words(&mut self, container: &str) {
         let pod = self.latest.borrow().pod.clone();
@@ -431,36 +357,6 @@ fn read_bounded(path: &Path) -> String {
     }
 }
 
-fn longer(wait: Option<Duration>) -> Duration {
-    wait.map_or(FIRST_RETRY, |wait| (wait * 2).min(MAX_RETRY))
-}
-
-/// Removes a sandbox, however often that takes: what cannot be removed now (a process in the kernel) ends some day.
-pub(super) async fn remove_sandbox(sandbox: &dyn PodSandbox) {
-    let mut wait = None;
-    while let Err(error) = sandbox.remove().await {
-        tracing::warn!(uid = sandbox.sandbox().pod_uid, %error, "could not remove a pod's sandbox");
-        let pause = longer(wait);
-        wait = Some(pause);
-        tokio::time::sleep(pause).await;
-    }
-}
-
-/// Removes a directory and everything in it. A few tries: what is left then goes at the next start.
-pub(super) async fn remove_dir(dir: PathBuf) {
-    for _ in 0..3 {
-        let target = dir.clone();
-        let removed = disk::aside(move || std::fs::remove_dir_all(target)).await;
-        match removed {
-            Ok(Ok(())) => return,
-            Ok(Err(error)) if error.kind() == std::io::ErrorKind::NotFound => return,
-            Ok(Err(error)) => tracing::warn!(dir = %dir.display(), %error, "could not remove a directory"),
-            Err(error) => tracing::warn!(%error, "removing a directory was interrupted"),
-        }
-        tokio::time::sleep(FIRST_RETRY).await;
-    }
-}
-
 #[cfg(test)]
 #[path = "worker_tests.rs"]
-mod tests;
+pub(super) mod tests;

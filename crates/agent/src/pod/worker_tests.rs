@@ -27,14 +27,14 @@ impl Clock for TestClock {
 
 /// As much of an API server as one pod needs.
 #[derive(Default)]
-struct Api {
-    pod: Mutex<Value>,
+pub(in crate::pod) struct Api {
+    pub(in crate::pod) pod: Mutex<Value>,
     config_maps: Mutex<BTreeMap<String, Value>>,
     /// Each status that was written.
-    statuses: Mutex<Vec<Value>>,
+    pub(in crate::pod) statuses: Mutex<Vec<Value>>,
     /// `REASON MESSAGE` of each event.
     events: Mutex<Vec<String>>,
-    deletions: Mutex<Vec<Value>>,
+    pub(in crate::pod) deletions: Mutex<Vec<Value>>,
 }
 
 impl Api {
@@ -90,11 +90,11 @@ impl Api {
 }
 
 /// A pod, the machine it runs on, and its worker.
-struct World {
-    api: Arc<Api>,
-    runtime: FakeRuntime,
+pub(in crate::pod) struct World {
+    pub(in crate::pod) api: Arc<Api>,
+    pub(in crate::pod) runtime: FakeRuntime,
     images: Arc<FakeImages>,
-    dir: tempfile::TempDir,
+    pub(in crate::pod) dir: tempfile::TempDir,
     clock: Arc<TestClock>,
     latest: watch::Sender<Latest>,
     live: watch::Receiver<PodStatus>,
@@ -106,12 +106,15 @@ fn latest(pod: &Value) -> Latest {
 }
 
 impl World {
-    fn new(spec: Value, scripts: impl Fn(&str, u32) -> Script + Send + Sync + 'static) -> Self {
+    pub(in crate::pod) fn without_worker(
+        spec: Value,
+        scripts: impl Fn(&str, u32) -> Script + Send + Sync + 'static,
+    ) -> Self {
         let pod = json!({"metadata": {"name": "p", "namespace": "ns", "uid": "u"}, "spec": spec});
         let clock = Arc::new(TestClock(Instant::now()));
         let runtime = FakeRuntime::new(clock.clone(), move |_, container| scripts(&container.name, container.attempt));
         let (latest, _) = watch::channel(latest(&pod));
-        let mut world = Self {
+        Self {
             api: Arc::new(Api { pod: Mutex::new(pod), ..Api::default() }),
             runtime,
             images: Arc::default(),
@@ -120,12 +123,17 @@ impl World {
             latest,
             live: watch::channel(PodStatus::default()).1,
             worker: None,
-        };
+        }
+    }
+
+    fn new(spec: Value, scripts: impl Fn(&str, u32) -> Script + Send + Sync + 'static) -> Self {
+        let mut world = Self::without_worker(spec, scripts);
         world.begin(None);
         world
     }
 
-    fn begin(&mut self, sandbox: Option<Arc<dyn PodSandbox>>) {
+    /// What a server that starts now gives its workers.
+    pub(in crate::pod) fn context(&self) -> Arc<Context> {
         let client = self.api.clone().client();
         let (recorder, poster) = crate::events::channel(client.clone(), "node".into());
         let context = Arc::new(Context {
@@ -143,6 +151,11 @@ impl World {
             live: Mutex::default(),
         });
         tokio::spawn(poster.run());
+        context
+    }
+
+    fn begin(&mut self, sandbox: Option<Arc<dyn PodSandbox>>) {
+        let context = self.context();
         let (live, statuses) = watch::channel(PodStatus::default());
         self.live = statuses;
         let worker = Worker::new(context, self.latest.subscribe(), sandbox, live);

@@ -10,6 +10,8 @@ use kinds::KINDS;
 use kinds::schema::{self, Strictness};
 use meta::status::Status;
 use serde_json::Value;
+use serde_json::value::RawValue;
+use std::collections::HashMap;
 
 /// Reads, decodes and defaults the body. Strict complaints are the error; under Warn they become warnings.
 pub(super) async fn object(call: &mut Call<'_>, body: Body, strictness: Strictness) -> Result<Value, Failure> {
@@ -27,10 +29,7 @@ pub(super) async fn object(call: &mut Call<'_>, body: Body, strictness: Strictne
         BodyError::UnknownFormat => body::unknown_format(body::OBJECT_TYPES),
         BodyError::Malformed(error) => unrecognized(&bytes, &error),
     })?;
-    let header: Header = match serde_json::from_slice(&text) {
-        Ok(header) => header,
-        Err(error) => return Err(unrecognized(&bytes, &format!("json parse error: {error}"))),
-    };
+    let header = Header::read(&text).map_err(|error| unrecognized(&bytes, &format!("json parse error: {error}")))?;
     check_kind(call, &header)?;
     let shown_kind = header.kind.as_deref().filter(|k| !k.is_empty()).unwrap_or(names.kind);
     let cannot = |error: &str| {
@@ -83,11 +82,44 @@ fn decode(call: &Call<'_>, text: &Bytes, strictness: Strictness) -> Result<schem
 }
 
 /// What a body says it is.
-#[derive(serde::Deserialize)]
+#[derive(Debug, Default, PartialEq)]
 struct Header {
     kind: Option<String>,
-    #[serde(rename = "apiVersion")]
     api_version: Option<String>,
+}
+
+impl Header {
+    /// Errors in Go's words. Of a field that stands twice the last counts; whether that is allowed is not asked here.
+    fn read(text: &[u8]) -> Result<Self, String> {
+        let parsed: Result<Option<HashMap<String, &RawValue>>, _> = serde_json::from_slice(text);
+        let fields = parsed.map_err(|error| {
+            schema::syntax_error(text).unwrap_or_else(|| match json_type(text) {
+                "object" => error.to_string(),
+                word => format!("json: cannot unmarshal {word} into Go value of type struct {{ {GO_FIELDS} }}"),
+            })
+        })?;
+        let text_of = |name: &str| -> Result<Option<String>, String> {
+            let Some(value) = fields.as_ref().and_then(|fields| fields.get(name)) else { return Ok(None) };
+            serde_json::from_str(value.get()).map_err(|_| {
+                let word = json_type(value.get().as_bytes());
+                format!("json: cannot unmarshal {word} into Go struct field .{name} of type string")
+            })
+        };
+        Ok(Self { kind: text_of("kind")?, api_version: text_of("apiVersion")? })
+    }
+}
+
+const GO_FIELDS: &str = r#"APIVersion string "json:\"apiVersion,omitempty\""; Kind string "json:\"kind,omitempty\"""#;
+
+/// Go's word for the type of a JSON value.
+fn json_type(text: &[u8]) -> &'static str {
+    match text.trim_ascii_start().first() {
+        Some(b'{') => "object",
+        Some(b'[') => "array",
+        Some(b'"') => "string",
+        Some(b't' | b'f') => "bool",
+        _ => "number",
+    }
 }
 
 /// A body may leave kind and apiVersion out, but not lie about them (K:apiserver/pkg/endpoints/handlers/create.go).
@@ -152,7 +184,37 @@ fn summary(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::summary;
+    use super::{Header, summary};
+
+    #[test]
+    fn headers_are_read_as_go_reads_them() {
+        let header = |kind: &str, version: &str| {
+            let some = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
+            Ok(Header { kind: some(kind), api_version: some(version) })
+        };
+        let wrong = |text: &str| Err(text.to_owned());
+        for (text, expect) in [
+            (r#"{"kind":"Job","apiVersion":"batch/v1","x":[{}]}"#, header("Job", "batch/v1")),
+            (r#"{"kind":"Pod","kind":"Job","\u0061piVersion":null}"#, header("Job", "")),
+            ("null", header("", "")),
+            ("{}", header("", "")),
+            ("", wrong("unexpected end of JSON input")),
+            ("{kind}", wrong("invalid character 'k' looking for beginning of object key string")),
+            (r#"{"kind":5}"#, wrong("json: cannot unmarshal number into Go struct field .kind of type string")),
+            (
+                r#"{"apiVersion":{}}"#,
+                wrong("json: cannot unmarshal object into Go struct field .apiVersion of type string"),
+            ),
+            (
+                "[]",
+                wrong(
+                    r#"json: cannot unmarshal array into Go value of type struct { APIVersion string "json:\"apiVersion,omitempty\""; Kind string "json:\"kind,omitempty\"" }"#,
+                ),
+            ),
+        ] {
+            assert_eq!(Header::read(text.as_bytes()), expect, "{text}");
+        }
+    }
 
     #[test]
     fn summaries_are_short() {

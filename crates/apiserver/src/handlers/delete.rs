@@ -107,6 +107,9 @@ enum Outcome {
 
 async fn delete_record(call: &Call<'_>, record: &Arc<Record>, options: &Options) -> Result<Outcome, Lost> {
     let old = storage::object(call.kind, record)?;
+    if let Some(detail) = call.kind.deletion_refusal(&old) {
+        return Err(Status::forbidden(call.what(), meta::object::name(&old), detail).into());
+    }
     check_preconditions(call, &old, options)?;
     let mut object = old.clone();
     set_propagation(call.kind, &mut object, options.propagation);
@@ -158,10 +161,10 @@ fn mark(call: &Call<'_>, object: &mut Value, options: &Options) {
     let fields = meta::object::metadata(object);
     fields.insert("deletionTimestamp".into(), crate::server::time_text(deadline).into());
     fields.insert("deletionGracePeriodSeconds".into(), grace_seconds.into());
-    if 0 < generation {
-        fields.insert("generation".into(), (generation + 1).into());
-    }
     if !was_marked {
+        if 0 < generation {
+            fields.insert("generation".into(), generation.saturating_add(1).into());
+        }
         call.kind.mark_deleted(object);
     }
 }

@@ -22,7 +22,7 @@ use tokio::time::Instant;
 const BOOKMARK_EVERY: Duration = Duration::from_secs(60);
 /// A watch that names no timeout ends after 30 to 60 minutes, so that clients spread (K: --min-request-timeout).
 const DEFAULT_TIMEOUT_SECONDS: u64 = 1800;
-/// Initial objects are sent in pieces of about so many bytes.
+/// Objects are sent in pieces of about so many bytes.
 const CHUNK_BYTES: usize = 64 * 1024;
 
 pub(crate) async fn watch(call: &Call<'_>) -> Result<Answer, Failure> {
@@ -56,6 +56,7 @@ pub(crate) async fn watch(call: &Call<'_>) -> Result<Answer, Failure> {
         form: call.form,
         initial: initial.into_iter(),
         initial_end: initial_end.then_some(start),
+        events: Vec::new().into_iter(),
         source: source.map_err(Some),
         bookmarks: call.query.flag("allowWatchBookmarks"),
         next_bookmark: now + BOOKMARK_EVERY,
@@ -127,6 +128,8 @@ struct Stream {
     initial: std::vec::IntoIter<Arc<Record>>,
     /// The revision to announce once the initial objects are through.
     initial_end: Option<u64>,
+    /// Read from the source, not written yet.
+    events: std::vec::IntoIter<Event>,
     /// `Err(None)`: the end of the ring has been reported.
     source: Result<Watcher, Option<Compacted>>,
     bookmarks: bool,
@@ -139,7 +142,8 @@ struct Stream {
 /// Why a watch woke up.
 enum Wake {
     Events(Result<Vec<Event>, Compacted>),
-    Bookmark,
+    /// With how far the watch has come.
+    Bookmark(u64),
     TimeIsUp,
     Stopping,
 }
@@ -171,6 +175,12 @@ impl Stream {
         if let Some(revision) = self.initial_end.take() {
             self.write_bookmark(out, revision, true)?;
         }
+        while let Some(event) = self.events.next() {
+            self.write_event(out, &event)?;
+            if CHUNK_BYTES <= out.len() {
+                return Ok(());
+            }
+        }
         if !out.is_empty() {
             return Ok(());
         }
@@ -186,26 +196,23 @@ impl Stream {
         };
         let wake = tokio::select! {
             biased;
+            // A steady stream of events must not put off what is due.
             () = self.server.stop.cancelled() => Wake::Stopping,
-            events = source.next() => Wake::Events(events),
             () = tokio::time::sleep_until(self.deadline) => Wake::TimeIsUp,
-            () = tokio::time::sleep_until(self.next_bookmark), if self.bookmarks => Wake::Bookmark,
+            () = tokio::time::sleep_until(self.next_bookmark), if self.bookmarks => Wake::Bookmark(source.revision()),
+            events = source.next() => Wake::Events(events),
         };
-        let revision = source.revision();
         match wake {
-            Wake::Events(Ok(events)) => {
-                for event in &events {
-                    self.write_event(out, event)?;
-                }
-            }
+            Wake::Events(Ok(events)) => self.events = events.into_iter(),
             Wake::Events(Err(compacted)) => return Err(too_old(&compacted).into()),
-            Wake::Bookmark => {
+            Wake::Bookmark(revision) => {
                 self.next_bookmark = Instant::now() + BOOKMARK_EVERY;
                 self.write_bookmark(out, revision, false)?;
             }
             Wake::TimeIsUp => {
                 self.ended = true;
                 if self.bookmarks {
+                    let revision = source.revision();
                     self.write_bookmark(out, revision, false)?;
                 }
             }

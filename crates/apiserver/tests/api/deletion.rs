@@ -95,6 +95,7 @@ async fn a_pod_that_runs_is_given_time_and_a_later_delete_may_shorten_it() {
     assert_eq!(longer["metadata"]["deletionTimestamp"], "2026-03-01T12:00:30Z");
     let shorter = server.delete(&format!("{path}?gracePeriodSeconds=10")).await.expect(200).json();
     assert_eq!(shorter["metadata"]["deletionTimestamp"], "2026-03-01T12:00:10Z");
+    assert_eq!(shorter["metadata"]["generation"], marked["metadata"]["generation"], "only the first moves it");
     server.delete(&format!("{path}?gracePeriodSeconds=0")).await.expect(200);
     server.get(&path).await.expect(404);
 
@@ -172,4 +173,19 @@ async fn events_live_an_hour_after_their_last_write() {
     server.get(&format!("{events}/kept")).await.expect(200);
     tick(1800).await;
     server.get(&format!("{events}/kept")).await.expect(404);
+}
+
+#[tokio::test]
+async fn the_first_namespaces_stay() {
+    let server = Server::new();
+    for name in ["default", "kube-system", "kube-public"] {
+        let path = format!("/api/v1/namespaces/{name}");
+        server.delete(&path).await.expect_status(
+            403,
+            "Forbidden",
+            &format!("namespaces \"{name}\" is forbidden: this namespace may not be deleted"),
+        );
+        assert_eq!(server.get(&path).await.expect(200).json()["status"]["phase"], "Active");
+    }
+    server.delete("/api/v1/namespaces/kube-node-lease").await.expect(200);
 }

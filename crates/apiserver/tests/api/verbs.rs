@@ -234,3 +234,10 @@ async fn status_and_spec_are_written_apart() {
     assert_eq!(updated["metadata"]["generation"], 2);
     assert_eq!(server.get(&format!("{JOBS}/a/status")).await.expect(200).json(), updated);
 }
+
+#[tokio::test]
+async fn head_answers_without_a_body() {
+    let server = Server::new();
+    let reply = server.send("HEAD", "/api/v1/namespaces", &[], "").await.expect(200);
+    assert_eq!((reply.header("content-type"), reply.bytes.len()), ("application/json", 0));
+}

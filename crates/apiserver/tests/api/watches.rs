@@ -1,6 +1,7 @@
 //! WATCH: from when, what, and how it ends. Time is tokio's paused clock.
 
 use crate::harness::{CONFIG_MAPS, Server, TABLE, config_map};
+use http_body_util::BodyExt;
 use serde_json::json;
 
 fn named(kind: &str, name: &str) -> (String, String) {
@@ -142,4 +143,33 @@ async fn a_revision_out_of_memory_is_an_error_event() {
         );
         assert_eq!(late.next().await, None);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_slow_reader_has_missed_comes_in_pieces() {
+    let server = Server::new();
+    let path = format!("{CONFIG_MAPS}?watch=true&timeoutSeconds=60");
+    let mut body = server.open("GET", &path, &[], "").await.into_body();
+    let n_objects = 40;
+    for n in 0..n_objects {
+        let mut object = config_map(&format!("c{n}"), json!({}));
+        object["data"] = json!({"text": "x".repeat(32 * 1024)});
+        server.post(CONFIG_MAPS, &object).await.expect(201);
+    }
+    let mut n_bytes = 0;
+    while n_bytes < n_objects * 32 * 1024 {
+        let piece = body.frame().await.unwrap().unwrap().into_data().unwrap();
+        assert!(piece.len() < 128 * 1024, "{}", piece.len());
+        n_bytes += piece.len();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_watch_ends_in_time_however_much_happens() {
+    let server = Server::new();
+    let path = format!("{CONFIG_MAPS}?watch=true&timeoutSeconds=1");
+    let mut watch = server.watch(&path, &[]).await;
+    tokio::time::advance(std::time::Duration::from_secs(2)).await;
+    server.post(CONFIG_MAPS, &config_map("late", json!({}))).await.expect(201);
+    assert_eq!(watch.next().await, None);
 }

@@ -255,14 +255,20 @@ fn cgroups(instance: &str) -> Vec<PathBuf> {
     found
 }
 
+/// Containers die a moment after their supervisor, and a directory can go once nobody is left in it.
 fn remove_cgroups(instance: &str) {
-    for _ in 0..5 {
+    let start = Instant::now();
+    loop {
         let mut left = cgroups(instance);
-        left.extend(left.clone().into_iter().flat_map(|path| children(&path)));
+        if left.is_empty() || Duration::from_secs(10) < start.elapsed() {
+            return;
+        }
+        left.extend(left.clone().iter().flat_map(|path| children(path)));
         left.sort_by_key(|path| std::cmp::Reverse(path.components().count()));
         for path in left {
             let _ = std::fs::remove_dir(path);
         }
+        std::thread::sleep(Duration::from_millis(10));
     }
 }
 

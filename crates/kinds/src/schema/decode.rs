@@ -112,7 +112,7 @@ impl Walk {
     }
 
     fn unknown(&mut self, ty: &'static Type, name: &str) {
-        if self.strictness == Strictness::Ignore {
+        if self.strictness == Strictness::Ignore || MAX_COMPLAINTS <= self.complaints.len() {
             return;
         }
         let hint = match suggest::nearest(ty, name) {

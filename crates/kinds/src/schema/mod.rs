@@ -16,6 +16,7 @@ mod types;
 
 pub use decode::{Decoded, Strictness, check, decode};
 pub use duplicates::duplicates;
+pub use syntax::describe as syntax_error;
 pub use types::{Field, Kind, ListType, Patch, Shape, Type};
 
 use meta::patch::strategic::{ListStrategy, PatchSchema};

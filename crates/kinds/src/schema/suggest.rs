@@ -2,8 +2,14 @@
 
 use super::Type;
 
+/// No field is nearly as long; comparing takes time and space by the product of the lengths.
+const MAX_BYTES: usize = 64;
+
 /// The field of `ty` nearest to `name`, if any is near: a third of its letters may be wrong.
 pub fn nearest(ty: &'static Type, name: &str) -> Option<&'static str> {
+    if MAX_BYTES < name.len() {
+        return None;
+    }
     let wanted = name.to_ascii_lowercase();
     let allowed = wanted.chars().count() / 3;
     ty.fields
@@ -33,6 +39,7 @@ mod tests {
             ("io.k8s.api.batch.v1.JobSpec", "restartPolicy", None),
             ("io.k8s.api.core.v1.Container", "TTY", Some("tty")),
             ("io.k8s.api.core.v1.Container", "enviroment", None),
+            ("io.k8s.api.core.v1.Container", &"image".repeat(1_000_000), None),
         ] {
             assert_eq!(nearest(lookup(ty).unwrap().ty(), name), expected, "{name}");
         }

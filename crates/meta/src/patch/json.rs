@@ -8,6 +8,9 @@ use serde_json::Value;
 const MAX_OPERATIONS: usize = 10_000;
 /// A few `copy` operations can double an object many times over; what they add up to is bounded by this.
 const MAX_COPIED_BYTES: usize = 3 << 20;
+/// Moves can put one deep value into another, again and again. No deeper than what a body may hold: whoever walks an
+/// object, to print or to drop it, needs stack for every level.
+const MAX_DEPTH: usize = 128;
 
 /// RFC 6902. At most 10,000 operations. An error leaves the object as it was.
 pub fn json(object: &mut Value, patch: &Value) -> Result<(), PatchError> {
@@ -31,6 +34,13 @@ pub fn json(object: &mut Value, patch: &Value) -> Result<(), PatchError> {
                 )));
             }
         }
+        if MAX_DEPTH < depth_after(&operation, &patched) {
+            return Err(PatchError::Unprocessable(format!(
+                "{} operation does not apply: {:?}: exceeded max depth",
+                name(&operation),
+                operation.path().as_str()
+            )));
+        }
         json_patch::patch_unsafe(&mut patched, std::slice::from_ref(&operation))
             .map_err(|error| PatchError::Unprocessable(describe(&operation, &error.kind)))?;
     }
@@ -41,16 +51,41 @@ pub fn json(object: &mut Value, patch: &Value) -> Result<(), PatchError> {
     Ok(())
 }
 
-fn describe(operation: &PatchOperation, kind: &PatchErrorKind) -> String {
-    let path = operation.path();
-    let name = match operation {
+/// How deep the place is at which an operation puts something, with what it puts there; 0 when it puts nothing.
+fn depth_after(operation: &PatchOperation, object: &Value) -> usize {
+    let found = |pointer: &str| object.pointer(pointer).map_or(0, depth);
+    let depth_of_value = match operation {
+        PatchOperation::Add(add) => depth(&add.value),
+        PatchOperation::Replace(replace) => depth(&replace.value),
+        PatchOperation::Move(moving) => found(moving.from.as_str()),
+        PatchOperation::Copy(copy) => found(copy.from.as_str()),
+        PatchOperation::Remove(_) | PatchOperation::Test(_) => return 0,
+    };
+    operation.path().count() + depth_of_value
+}
+
+/// Levels of lists and objects.
+fn depth(value: &Value) -> usize {
+    match value {
+        Value::Array(items) => 1 + items.iter().map(depth).max().unwrap_or(0),
+        Value::Object(fields) => 1 + fields.values().map(depth).max().unwrap_or(0),
+        _ => 0,
+    }
+}
+
+fn name(operation: &PatchOperation) -> &'static str {
+    match operation {
         PatchOperation::Add(_) => "add",
         PatchOperation::Remove(_) => "remove",
         PatchOperation::Replace(_) => "replace",
         PatchOperation::Move(_) => "move",
         PatchOperation::Copy(_) => "copy",
         PatchOperation::Test(_) => "test",
-    };
+    }
+}
+
+fn describe(operation: &PatchOperation, kind: &PatchErrorKind) -> String {
+    let (name, path) = (name(operation), operation.path());
     match kind {
         PatchErrorKind::TestFailed => format!("testing value {path} failed: test failed"),
         PatchErrorKind::InvalidPointer => {
@@ -134,6 +169,27 @@ mod tests {
             (0..60).map(|n| json!({"op": "copy", "from": "/a", "path": format!("/a/{n}")})).collect();
         let error = super::json(&mut object, &doubling.into()).unwrap_err();
         assert!(error.to_string().starts_with("unable to complete the copy"), "{error}");
+    }
+
+    #[test]
+    fn moves_that_nest_without_bound_are_stopped() {
+        let mut deep = json!({});
+        for _ in 0..99 {
+            deep = json!({ "a": deep });
+        }
+        let path = "/a".repeat(99);
+        let operations: Vec<Value> = [("/x", "/y"), ("/y", "/x")]
+            .into_iter()
+            .cycle()
+            .take(20)
+            .flat_map(|(from, to)| {
+                let moved = json!({"op": "move", "from": from, "path": format!("{to}{path}/a")});
+                [json!({"op": "add", "path": to, "value": deep}), moved]
+            })
+            .collect();
+        let mut object = json!({"x": {}});
+        let error = super::json(&mut object, &operations.into()).unwrap_err();
+        assert!(error.to_string().ends_with(": exceeded max depth"), "{error}");
     }
 
     #[test]
