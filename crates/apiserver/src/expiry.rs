@@ -1,4 +1,4 @@
-//! Objects that do not live for ever: events go an hour after their last write.
+//! What does not live for ever: events go an hour after their last write, the rests of lists after some minutes.
 
 use crate::error::Failure;
 use crate::server::ApiServer;
@@ -24,6 +24,7 @@ pub(crate) async fn run(server: Weak<ApiServer>) {
                 return;
             };
             clock.note(server.store.revision(), server.clock.now());
+            server.snapshots.forget_old(server.clock.now());
             for kind in KINDS {
                 if let Err(failure) = expire(&server, *kind, &clock).await {
                     tracing::warn!(

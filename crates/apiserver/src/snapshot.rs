@@ -65,6 +65,11 @@ impl Snapshots {
         }
     }
 
+    /// Lets go of what nobody may ask for any more: with it go objects that have long been replaced.
+    pub(crate) fn forget_old(&self, now: Timestamp) {
+        forget_old(&mut self.0.lock(), now);
+    }
+
     /// The list a token points at, if it is still kept.
     pub(crate) fn find(&self, prefix: &str, revision: u64, now: Timestamp) -> Option<Arc<Vec<Arc<Record>>>> {
         let mut kept = self.0.lock();
@@ -104,5 +109,11 @@ mod tests {
         assert!(snapshots.find("/a/", 2, after(299)).is_none());
         assert!(snapshots.find("/b/", 1, after(299)).is_none());
         assert!(snapshots.find("/a/", 1, after(300)).is_none());
+        let records = Arc::new(Vec::new());
+        snapshots.keep("/a/", 1, records.clone(), start);
+        snapshots.forget_old(after(299));
+        assert_eq!(Arc::strong_count(&records), 2);
+        snapshots.forget_old(after(300));
+        assert_eq!(Arc::strong_count(&records), 1);
     }
 }
