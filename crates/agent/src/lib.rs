@@ -16,6 +16,7 @@ pub mod supervisor;
 mod disk;
 mod events;
 mod node;
+mod trees;
 
 use parking_lot::Mutex;
 use std::collections::HashMap;

@@ -216,7 +216,7 @@ pub(super) fn tree_size(dir: &Path) -> Result<u64, ImageError> {
 
 /// Removes a directory with all that is in it; fine if it is gone.
 pub(super) fn remove_tree(path: &Path) -> Result<(), ImageError> {
-    let removed = match fs::remove_dir_all(path) {
+    let removed = match crate::trees::remove(path) {
         // A temporary file beside the temporary directories.
         Err(error) if error.kind() == io::ErrorKind::NotADirectory => fs::remove_file(path),
         other => other,

@@ -168,7 +168,7 @@ impl Layer {
         self.parent = None;
         // The last component is not followed, and the directory is held by its descriptor.
         let path = Path::new("/proc/self/fd").join(dir.as_raw_fd().to_string()).join(name);
-        Ok(std::fs::remove_dir_all(path)?)
+        Ok(crate::trees::remove(&path)?)
     }
 
     fn write_file<R: Read>(

@@ -106,7 +106,7 @@ pub(super) async fn remove_sandbox(sandbox: &dyn PodSandbox) {
 pub(super) async fn remove_dir(dir: PathBuf) {
     for _ in 0..3 {
         let target = dir.clone();
-        let removed = crate::disk::aside(move || std::fs::remove_dir_all(target)).await;
+        let removed = crate::disk::aside(move || crate::trees::remove(&target)).await;
         match removed {
             Ok(Ok(())) => return,
             Ok(Err(error)) if error.kind() == std::io::ErrorKind::NotFound => return,

@@ -136,7 +136,7 @@ pub fn undo(boot: &protocol::Boot) {
 /// Removes what a supervisor keeps in the pod's directory; the exit records stay.
 pub fn remove_files(dir: &Path) {
     for directory in ["rootfs", "shm"] {
-        let _ = fs::remove_dir_all(dir.join(directory));
+        let _ = crate::trees::remove(&dir.join(directory));
     }
     for file in [protocol::SOCKET, protocol::BOOT] {
         let _ = fs::remove_file(dir.join(file));

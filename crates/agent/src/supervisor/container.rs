@@ -15,10 +15,13 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// The largest piece of output taken at once: what a pipe holds.
 const PIECE: usize = 64 * 1024;
+
+/// How long a first process may take to make its root; it takes milliseconds, unless something in the kernel hangs.
+const BIRTH: Duration = Duration::from_secs(120);
 
 /// A container's process and all that belongs to it.
 pub struct Live {
@@ -29,6 +32,8 @@ pub struct Live {
     pub started_at: Timestamp,
     /// When the grace period is over.
     pub kill_at: Option<Instant>,
+    /// When a program that is still not executed never will be.
+    pub born_by: Option<Instant>,
     pub stdout: Option<File>,
     pub stderr: Option<File>,
     /// Open until the program was executed or could not be.
@@ -117,6 +122,7 @@ fn launch_in(boot: &Boot, cgroup: &plan::Plan, container: &Container, now: Times
             pidfd,
             started_at: now,
             kill_at: None,
+            born_by: Instant::now().checked_add(BIRTH),
             stdout: Some(stdout.into()),
             stderr: Some(stderr.into()),
             status: Some(status.into()),
@@ -146,6 +152,7 @@ impl Live {
             }
         }
         self.status = None;
+        self.born_by = None;
         verdict(&std::mem::take(&mut self.said))
     }
 
@@ -154,10 +161,15 @@ impl Live {
         self.copy(stream, now, 1);
     }
 
-    /// Copies all that is left; the processes that could write more are dead.
+    /// Copies what is left in the pipes, and no more: the container may have handed one to a neighbour, which writes on.
     pub fn drain_output(&mut self, now: Timestamp) {
         for stream in [Stream::Stdout, Stream::Stderr] {
-            self.copy(stream, now, usize::MAX);
+            let pipe = match stream {
+                Stream::Stdout => &self.stdout,
+                Stream::Stderr => &self.stderr,
+            };
+            let left = pipe.as_ref().map_or(Ok(0), rustix::io::ioctl_fionread).unwrap_or(0);
+            self.copy(stream, now, left as usize / PIECE + 1);
             // A disk that is full loses the log's end, not the exit code.
             let _ = self.log.finish(stream, now);
         }

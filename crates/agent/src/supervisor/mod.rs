@@ -61,7 +61,7 @@ fn run(dir: &Path) -> Result<(), String> {
     match end {
         serve::End::Removed(farewell) => farewell.send(),
         // Nobody is left who could remove it.
-        serve::End::Orphaned => drop(std::fs::remove_dir_all(dir)),
+        serve::End::Orphaned => drop(crate::trees::remove(dir)),
     }
     Ok(())
 }

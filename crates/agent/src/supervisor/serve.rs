@@ -164,7 +164,8 @@ impl Supervisor {
     }
 
     fn timeout(&self) -> PollTimeout {
-        let Some(first) = self.live.iter().filter_map(|live| live.kill_at).min() else {
+        let deadlines = self.live.iter().flat_map(|live| [live.kill_at, live.born_by]);
+        let Some(first) = deadlines.flatten().min() else {
             return PollTimeout::NONE;
         };
         // Up, so that the loop does not spin through the last millisecond.
@@ -262,7 +263,7 @@ impl Supervisor {
         }
         if let Some(last) = self.runs.get(&container.name) {
             let old = container::scratch(&self.dir, &last.container, last.attempt);
-            let _ = std::fs::remove_dir_all(old);
+            let _ = crate::trees::remove(&old);
         }
         // On disk before the process exists: whatever dies now, the run is known.
         let run = Run {
@@ -322,7 +323,7 @@ impl Supervisor {
         live.remove_cgroup();
         let run = Run { container: live.name.clone(), attempt: live.attempt, state: RunState::Lost };
         records::remove(&self.dir, &run);
-        let _ = std::fs::remove_dir_all(container::scratch(&self.dir, name, live.attempt));
+        let _ = crate::trees::remove(&container::scratch(&self.dir, name, live.attempt));
         if let Some((client, id, _)) = self.waiting.remove(name) {
             self.reply(client, id, Err(failure));
         }
@@ -376,8 +377,9 @@ impl Supervisor {
     fn kill_overdue(&mut self) {
         let now = Instant::now();
         for live in &mut self.live {
-            if live.kill_at.is_some_and(|at| at <= now) {
-                live.kill_at = None;
+            let is_over = |at: Option<Instant>| at.is_some_and(|at| at <= now);
+            if is_over(live.kill_at) || is_over(live.born_by) {
+                (live.kill_at, live.born_by) = (None, None);
                 live.kill();
             }
         }
