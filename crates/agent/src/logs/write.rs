@@ -82,7 +82,11 @@ impl LogWriter {
         if self.max_file <= self.length {
             self.rotate()?;
         }
-        self.file.write_all(lines)?;
+        if let Err(error) = self.file.write_all(lines) {
+            // Half a line on a full disk would swallow the next one.
+            let _ = self.file.set_len(self.length);
+            return Err(error);
+        }
         self.length += lines.len() as u64;
         Ok(())
     }
