@@ -276,7 +276,8 @@ pub fn default_profile(capabilities: &Capabilities) -> LinuxSeccomp {
     }
     // AF_ALG (kernel crypto) and AF_VSOCK (the hypervisor's network, which no namespace separates).
     for family in [38, 40] {
-        let is = argument(0, LinuxSeccompOperator::ScmpCmpEq, family, None);
+        // The kernel takes an int: what is in the upper half of the register does not count.
+        let is = argument(0, LinuxSeccompOperator::ScmpCmpMaskedEq, 0xffff_ffff, Some(family));
         rules.push(refuse(vec!["socket".into()], libc::EAFNOSUPPORT, vec![is]));
     }
     let mut profile = LinuxSeccomp::default();

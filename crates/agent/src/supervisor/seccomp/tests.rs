@@ -60,6 +60,7 @@ fn flags_and_address_families_are_looked_at() {
         ("socket", 2, ALLOW),
         ("socket", 40, errno(libc::EAFNOSUPPORT)),
         ("socket", 38, errno(libc::EAFNOSUPPORT)),
+        ("socket", 0xdead_beef_0000_0028, errno(libc::EAFNOSUPPORT)),
     ] {
         assert_eq!(call(&program, name, first), expect, "{name}({first:#x})");
     }
