@@ -15,9 +15,13 @@ use oci_spec::runtime::{Process, Spec};
 use std::convert::Infallible;
 use std::ffi::CString;
 use std::fs::{self, File};
-use std::io::Write;
+use std::io::{Read, Write};
 use std::os::fd::BorrowedFd;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+
+/// How much of an image's /etc/passwd and /etc/group is read.
+const MAX_ACCOUNTS: u64 = 1 << 20;
 
 /// Written to the status pipe when all that is left is execve.
 pub const ABOUT_TO_EXECUTE: u8 = b'+';
@@ -110,8 +114,7 @@ fn take_null_as_stdin() -> Result<(), Failure> {
 
 /// Returns the user's home directory.
 fn drop_privileges(spec: &Spec, process: &Process) -> Result<String, Failure> {
-    let passwd = fs::read_to_string("/etc/passwd").unwrap_or_default();
-    let group = fs::read_to_string("/etc/group").unwrap_or_default();
+    let (passwd, group) = (read_accounts("/etc/passwd"), read_accounts("/etc/group"));
     let identity = creds::identity(process.user(), &passwd, &group).map_err(create)?;
     rootfs::give_output_to(identity.uid);
     enter_directory(process.cwd())?;
@@ -142,6 +145,20 @@ fn drop_privileges(spec: &Spec, process: &Process) -> Result<String, Failure> {
         load()?;
     }
     Ok(creds::home(&passwd, identity.uid))
+}
+
+/// A file of the image, which may have made it a fifo that nobody writes to or a link to /dev/zero.
+fn read_accounts(path: &str) -> String {
+    let mut bytes = Vec::new();
+    let mut read = || {
+        let file = File::options().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(path)?;
+        let length = if file.metadata()?.is_file() { MAX_ACCOUNTS } else { 0 };
+        file.take(length).read_to_end(&mut bytes)
+    };
+    match read() {
+        Ok(_) => String::from_utf8_lossy(&bytes).into_owned(),
+        Err(_) => String::new(),
+    }
 }
 
 /// Goes to the working directory, which was made with the root. The kernel must then have a name for it, or it is outside of the root.

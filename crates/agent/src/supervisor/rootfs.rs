@@ -11,13 +11,14 @@ use crate::runtime::Rootfs;
 use oci_spec::runtime::{LinuxDevice, LinuxDeviceType, Spec};
 use rustix::fs::{
     AtFlags, CWD, FileType, Gid, Mode, OFlags, ResolveFlags, Uid, chownat, fchown, fstat, makedev, mkdirat, mknodat,
-    open, openat2, symlinkat,
+    open, openat2, readlinkat, symlinkat,
 };
 use rustix::io::Errno;
 use rustix::mount::{MountFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags, mount, move_mount, open_tree, unmount};
-use std::ffi::CString;
+use std::ffi::{CString, OsStr, OsString};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
 /// What a root is built from.
@@ -215,21 +216,17 @@ fn cgroup(build: &Build<'_>, root: &OwnedFd, planned: &Planned) -> Result<(), Er
 }
 
 /// The device files that every container has, and those of the spec. Each is a mount of its own, the only ones where devices work:
-/// a container may be allowed to make device nodes, and must not read the host's disk through one.
+/// a container may be allowed to make device nodes, and must not read the host's disk through one. The nodes are new ones: it may
+/// change owner and mode of its own, but not of the host's.
 fn devices(build: &Build<'_>, root: &OwnedFd) -> Result<(), Errno> {
+    let dev = resolve(root, Path::new("/dev"))?;
     for (name, major, minor) in
         [("null", 1, 3), ("zero", 1, 5), ("full", 1, 7), ("random", 1, 8), ("urandom", 1, 9), ("tty", 5, 0)]
     {
-        let path = Path::new("/dev").join(name);
-        let node = detached(&path, false)?;
-        let found = fstat(&node)?;
-        if FileType::from_raw_mode(found.st_mode) != FileType::CharacterDevice || found.st_rdev != makedev(major, minor)
-        {
-            return Err(Errno::NODEV);
-        }
-        attach(&node, &make_target(root, &path, Target::File)?)?;
+        mknodat(&dev, name, FileType::CharacterDevice, Mode::from_raw_mode(0o666), makedev(major, minor))?;
+        let place = resolve(root, &Path::new("/dev").join(name))?;
+        attach(&working_device(&through(&place))?, &place)?;
     }
-    let dev = resolve(root, Path::new("/dev"))?;
     for (name, target) in [
         ("fd", "/proc/self/fd"),
         ("stdin", "/proc/self/fd/0"),
@@ -244,11 +241,17 @@ fn devices(build: &Build<'_>, root: &OwnedFd) -> Result<(), Errno> {
     for (index, device) in of_spec.enumerate() {
         let node = build.scratch.join(format!("device-{index}"));
         make_node(&node, device)?;
-        let tree = detached(&node, false)?;
-        sys::mount_setattr(&tree, false, 0, sys::MOUNT_ATTR_NODEV, 0).map_err(as_errno)?;
-        attach(&tree, &make_target(root, device.path(), Target::File)?)?;
+        attach(&working_device(&node)?, &make_target(root, device.path(), Target::File)?)?;
     }
     Ok(())
+}
+
+/// A mount of the device node at `path` on which it works.
+fn working_device(path: &Path) -> Result<OwnedFd, Errno> {
+    let tree = detached(path, false)?;
+    sys::mount_setattr(&tree, false, sys::MOUNT_ATTR_NOSUID | sys::MOUNT_ATTR_NOEXEC, sys::MOUNT_ATTR_NODEV, 0)
+        .map_err(as_errno)?;
+    Ok(tree)
 }
 
 fn make_node(path: &Path, device: &LinuxDevice) -> Result<(), Errno> {
@@ -348,33 +351,56 @@ pub enum Target {
     File,
 }
 
-/// Opens `path` inside `root`, and makes it and its parents where they are missing.
+/// As many symbolic links as the kernel follows in one path.
+const MAX_LINKS: usize = 40;
+
+/// Opens `path` inside `root`, and makes it and its parents where they are missing. Where a link leads to nothing, what it leads to
+/// is made: /etc/resolv.conf often points into /run, which is empty.
 pub fn make_target(root: &OwnedFd, path: &Path, kind: Target) -> Result<OwnedFd, Errno> {
     match resolve(root, path) {
         Err(Errno::NOENT) => {}
         found => return found,
     }
-    let mut so_far = PathBuf::new();
-    let mut parent = resolve(root, Path::new("/"))?;
-    let names: Vec<_> =
-        path.components().filter(|part| matches!(part, Component::Normal(_) | Component::ParentDir)).collect();
-    for (index, name) in names.iter().enumerate() {
-        so_far.push(name);
-        let found = resolve(root, &so_far);
-        if let Err(Errno::NOENT) = found {
-            let is_last = index + 1 == names.len();
-            if is_last && kind == Target::File {
-                let file = Mode::from_raw_mode(0o644);
-                mknodat(&parent, name.as_os_str(), FileType::RegularFile, file, 0)?;
-            } else {
-                mkdirat(&parent, name.as_os_str(), Mode::from_raw_mode(0o755))?;
+    let mut left = reversed(path);
+    let mut n_links = 0;
+    let mut so_far = PathBuf::from("/");
+    let mut parent = resolve(root, &so_far)?;
+    while let Some(name) = left.pop() {
+        let here = so_far.join(&name);
+        parent = match resolve(root, &here) {
+            Err(Errno::NOENT) => {
+                if let Ok(link) = readlinkat(&parent, name.as_os_str(), Vec::new()) {
+                    n_links += 1;
+                    if MAX_LINKS < n_links {
+                        return Err(Errno::LOOP);
+                    }
+                    let target = Path::new(OsStr::from_bytes(link.as_bytes()));
+                    if target.is_absolute() {
+                        so_far = PathBuf::from("/");
+                        parent = resolve(root, &so_far)?;
+                    }
+                    left.extend(reversed(target));
+                    continue;
+                }
+                if left.is_empty() && kind == Target::File {
+                    let file = Mode::from_raw_mode(0o644);
+                    mknodat(&parent, name.as_os_str(), FileType::RegularFile, file, 0)?;
+                } else {
+                    mkdirat(&parent, name.as_os_str(), Mode::from_raw_mode(0o755))?;
+                }
+                resolve(root, &here)?
             }
-            parent = resolve(root, &so_far)?;
-        } else {
-            parent = found?;
-        }
+            found => found?,
+        };
+        so_far = here;
     }
     Ok(parent)
+}
+
+/// The names of a path, the first one last.
+fn reversed(path: &Path) -> Vec<OsString> {
+    let names = path.components().filter(|part| matches!(part, Component::Normal(_) | Component::ParentDir));
+    names.rev().map(|name| name.as_os_str().to_owned()).collect()
 }
 
 fn resolve(root: &OwnedFd, path: &Path) -> Result<OwnedFd, Errno> {

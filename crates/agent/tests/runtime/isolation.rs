@@ -396,3 +396,63 @@ async fn memory_volumes_live_in_the_pod_alone() {
         !mounts.contains(machine.dir.path().to_str().unwrap())
     });
 }
+
+#[tokio::test]
+async fn its_device_files_are_not_the_hosts() {
+    let machine = Machine::new();
+    let pod = machine.pod("devices").await;
+    let script = "for d in null zero full random urandom tty; do stat -c '%n %a %t:%T' /dev/$d; done; \
+        echo x > /dev/null; head -c 2 /dev/zero | wc -c; chmod 600 /dev/full && stat -c %a /dev/full";
+    let expect = "/dev/null 666 1:3\n/dev/zero 666 1:5\n/dev/full 666 1:7\n/dev/random 666 1:8\n/dev/urandom 666 1:9\n\
+        /dev/tty 666 5:0\n2\n600";
+    let before = fs::metadata("/dev/full").unwrap().permissions();
+    let (_, seen) = pod.script(script).await;
+    let after = fs::metadata("/dev/full").unwrap().permissions();
+    // Before any assertion, so that a failure does not stay with the machine.
+    fs::set_permissions("/dev/full", before.clone()).unwrap();
+    assert_eq!(before, after);
+    assert_eq!(seen.trim_end(), expect);
+}
+
+#[tokio::test]
+async fn a_link_that_leads_nowhere_is_a_mount_point_all_the_same() {
+    let machine = Machine::new();
+    let pod = machine.pod("dangling").await;
+    let source = machine.dir.path().join("resolv.conf");
+    fs::write(&source, "nameserver 192.0.2.1\n").unwrap();
+    for (link, target) in [
+        ("etc/relative", "../run/a/stub"),
+        ("etc/absolute", "/run/b/stub"),
+        ("etc/chain", "next"),
+        ("etc/next", "/run/../../../c"),
+        ("etc/loop", "loop"),
+    ] {
+        symlink(target, machine.root().join(link)).unwrap();
+    }
+    let places = ["/etc/relative", "/etc/absolute", "/etc/chain"];
+    let mounts = |container: &mut Container| {
+        add_mounts(container, places.iter().map(|place| bind(&source, place, &["rw"])).collect());
+    };
+    let line = "nameserver 192.0.2.1";
+    let expect = format!("{line}\n{line}\n{line}\n{line}");
+    check_with(&machine, &pod, mounts, &[("cat /etc/relative /etc/absolute /etc/chain /c", &expect)]).await;
+    assert!(!Path::new("/run/a/stub").exists());
+
+    let mut looped = machine.container("looped", "true");
+    add_mounts(&mut looped, vec![bind(&source, "/etc/loop", &["rw"])]);
+    let error = pod.sandbox.start(looped).await.unwrap_err().to_string();
+    assert!(error.contains("/etc/loop"), "{error}");
+}
+
+#[tokio::test]
+async fn an_images_account_files_may_be_anything() {
+    let machine = Machine::new();
+    let pod = machine.pod("accounts").await;
+    let passwd = machine.root().join("etc/passwd");
+    fs::remove_file(&passwd).unwrap();
+    nix::unistd::mkfifo(&passwd, nix::sys::stat::Mode::S_IRUSR).unwrap();
+    check(&machine, &pod, &[("echo fifo $HOME", "fifo /")]).await;
+    fs::remove_file(&passwd).unwrap();
+    symlink("/dev/zero", &passwd).unwrap();
+    check(&machine, &pod, &[("echo zero $HOME", "zero /")]).await;
+}
