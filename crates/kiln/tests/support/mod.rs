@@ -288,8 +288,13 @@ pub struct Kubectl {
 }
 
 /// Every kubectl from 1.27 on; where there is none, the oldest that Debian ships (1.20), which knows a subset.
+/// `KUBECTL=PATH` asks for one alone.
 pub fn kubectls() -> Vec<Kubectl> {
     let mut found = Vec::new();
+    if let Some(path) = std::env::var_os("KUBECTL").map(PathBuf::from) {
+        let version = version_of(&path).expect("$KUBECTL is a kubectl");
+        return vec![Kubectl { path, version }];
+    }
     let listed = Command::new("dpkg").args(["-L", "kubectl", "google-cloud-cli-kubectl"]).output();
     let listed = listed.map(|output| stdout(&output)).unwrap_or_default();
     for path in listed.lines().filter(|path| path.contains("/kubectl.1.")) {
