@@ -192,7 +192,8 @@ fn conclude(followed: &Followed) -> Result<Exit, Problem> {
 fn stuck(job: &str, reason: &str, message: &str) -> Problem {
     let problem = Problem::internal(format!("job/{job} cannot run: {reason}")).because(message);
     if message.contains("no command specified") {
-        return problem.remedy("the image names no program to run: give one after --, e.g. kiln run --image kiln/demo -- pi 100");
+        return problem
+            .remedy("the image names no program to run: give one after --, e.g. kiln run --image kiln/demo -- pi 100");
     }
     match reason {
         "JobSuspended" => problem.remedy("take `suspend: true` out of the manifest"),
