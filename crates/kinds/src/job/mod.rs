@@ -4,6 +4,7 @@ pub mod strategy;
 pub mod unsupported;
 pub mod validation;
 
+mod accounting;
 mod columns;
 mod defaults;
 mod kind;

@@ -5,8 +5,10 @@
 //! What comes out is written in the order in which the shell does it.
 
 use super::*;
+use crate::job::pods::Phase;
+use k8s_openapi::api::batch::v1::{JobCondition, JobSpec, UncountedTerminatedPods};
 use k8s_openapi::api::core::v1::{PodSpec, PodTemplateSpec};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 use std::fmt::Write as _;
 
 fn at(second: i64) -> Timestamp {

@@ -1,0 +1,459 @@
+//! Counts what became of a Job's pods and writes its status: the half of a decision that waits to hear how the work on pods
+//! went.
+
+use crate::job::backoff::Backoff;
+use crate::job::events::{self, JobEvent};
+use crate::job::pods::{Phase, PodFacts};
+use crate::job::sync::{Done, MAX_UNCOUNTED, PodRef, PodWork, Settlement};
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::api::batch::v1::{Job, JobCondition, JobSpec, JobStatus, UncountedTerminatedPods};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use std::borrow::Cow;
+use std::collections::HashSet;
+
+/// The fields of the spec that decide, with their defaults.
+#[derive(Debug)]
+pub(super) struct Wanted {
+    parallelism: i64,
+    /// `None`: a work queue, done when one pod succeeded and none is active.
+    completions: Option<i64>,
+    backoff_limit: i64,
+    active_deadline: Option<SignedDuration>,
+    pub(super) suspended: bool,
+    restarts_in_place: bool,
+    /// podReplacementPolicy Failed: a pod being deleted is neither failed nor replaced until it is terminal.
+    replaces_only_failed: bool,
+}
+
+impl Wanted {
+    pub(super) fn of(spec: &JobSpec) -> Self {
+        let pod = spec.template.spec.as_ref();
+        Self {
+            parallelism: i64::from(spec.parallelism.unwrap_or(1)),
+            completions: spec.completions.map(i64::from),
+            backoff_limit: i64::from(spec.backoff_limit.unwrap_or(6)),
+            active_deadline: spec.active_deadline_seconds.map(SignedDuration::from_secs),
+            suspended: spec.suspend.unwrap_or(false),
+            restarts_in_place: pod.is_some_and(|pod| pod.restart_policy.as_deref() == Some("OnFailure")),
+            replaces_only_failed: spec.pod_replacement_policy.as_deref() == Some("Failed"),
+        }
+    }
+
+    fn counts_as_failed(&self, pod: &PodFacts) -> bool {
+        // A deleted pod may never get to report a phase, so it counts as failed at once unless the user asked otherwise.
+        pod.phase == Phase::Failed || (!self.replaces_only_failed && pod.deleted && pod.phase != Phase::Succeeded)
+    }
+
+    fn is_reached(&self, n_succeeded: i64) -> bool {
+        match self.completions {
+            Some(completions) => completions <= n_succeeded,
+            None => 0 < n_succeeded,
+        }
+    }
+}
+
+/// How a Job ends.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Finish {
+    success: bool,
+    reason: Cow<'static, str>,
+    message: Cow<'static, str>,
+}
+
+impl Finish {
+    const REACHED: Self = Self::fixed(true, "CompletionsReached", "Reached expected number of succeeded pods");
+    const PAST_LIMIT: Self = Self::fixed(false, "BackoffLimitExceeded", "Job has reached the specified backoff limit");
+    const PAST_DEADLINE: Self = Self::fixed(false, "DeadlineExceeded", "Job was active longer than specified deadline");
+
+    const fn fixed(success: bool, reason: &'static str, message: &'static str) -> Self {
+        Self { success, reason: Cow::Borrowed(reason), message: Cow::Borrowed(message) }
+    }
+
+    /// The first step was taken by an earlier decision.
+    fn begun(success: bool, condition: &JobCondition) -> Self {
+        Self {
+            success,
+            reason: condition.reason.clone().unwrap_or_default().into(),
+            message: condition.message.clone().unwrap_or_default().into(),
+        }
+    }
+
+    fn first_step(&self) -> &'static str {
+        if self.success { "SuccessCriteriaMet" } else { "FailureTarget" }
+    }
+
+    fn second_step(&self) -> &'static str {
+        if self.success { "Complete" } else { "Failed" }
+    }
+}
+
+/// The part of a decision that waits to hear how the work on pods went.
+#[derive(Debug)]
+pub struct Accounting<'a> {
+    job: &'a Job,
+    pub(super) wanted: Wanted,
+    pods: &'a [&'a PodFacts],
+    now: Timestamp,
+    n_succeeded: i64,
+    /// Known before any work on pods; reaching the completions is only known after it.
+    pub(super) finish: Option<Finish>,
+    backoff: Backoff,
+    start_time: Option<Timestamp>,
+    pub(super) waits_for_backoff: Option<Timestamp>,
+    n_creating: usize,
+    deleting: Vec<(String, bool)>,
+    untracked_by_work: bool,
+}
+
+impl<'a> Accounting<'a> {
+    pub(super) fn new(
+        job: &'a Job,
+        wanted: Wanted,
+        pods: &'a [&'a PodFacts],
+        backoff: Option<Backoff>,
+        now: Timestamp,
+    ) -> Self {
+        // Statuses hold whole seconds.
+        let start_time = match job.status.as_ref().and_then(|status| status.start_time.as_ref()) {
+            Some(time) => Some(time.0),
+            None => (!wanted.suspended).then(|| whole_seconds(now)),
+        };
+        let uncounted = Uncounted::of(job);
+        let is_new = |pod: &&&PodFacts| pod.tracked && !uncounted.lists(&pod.uid);
+        let newly_succeeded: Vec<&PodFacts> =
+            pods.iter().filter(is_new).filter(|pod| pod.phase == Phase::Succeeded).copied().collect();
+        let newly_failed: Vec<&PodFacts> =
+            pods.iter().filter(is_new).filter(|pod| wanted.counts_as_failed(pod)).copied().collect();
+        let status = job.status.as_ref();
+        let n_succeeded = i64::from(status.and_then(|s| s.succeeded).unwrap_or(0))
+            + (uncounted.succeeded.len() + newly_succeeded.len()) as i64;
+        let n_failed = i64::from(status.and_then(|s| s.failed).unwrap_or(0))
+            + (uncounted.failed.len() + newly_failed.len()) as i64;
+        let backoff = backoff
+            .unwrap_or_else(|| Backoff::from_finished_pods(pods.iter().filter(|pod| !is_new(pod)).copied()))
+            .after(&newly_succeeded, &newly_failed);
+        let finish = finish_before_work(job, &wanted, pods, n_failed, start_time, now);
+        Self {
+            job,
+            wanted,
+            pods,
+            now,
+            n_succeeded,
+            finish,
+            backoff,
+            start_time,
+            waits_for_backoff: None,
+            n_creating: 0,
+            deleting: Vec::new(),
+            untracked_by_work: false,
+        }
+        .waiting_for_backoff()
+    }
+
+    pub(super) fn active(&self) -> impl Iterator<Item = &'a PodFacts> {
+        self.pods.iter().filter(|pod| pod.is_active()).copied()
+    }
+
+    /// How many more pods the Job should have now; below zero: how many fewer.
+    pub(super) fn n_missing(&self) -> i64 {
+        let n_active = self.active().count() as i64;
+        let n_wanted = match self.wanted.completions {
+            Some(completions) => self.wanted.parallelism.min(completions - self.n_succeeded).max(0),
+            // Once a pod of a work queue succeeded, the others end by themselves and none is replaced.
+            None if 0 < self.n_succeeded => n_active,
+            None => self.wanted.parallelism,
+        };
+        n_wanted - n_active
+    }
+
+    fn n_terminating(&self) -> i64 {
+        self.pods.iter().filter(|pod| pod.is_terminating()).count() as i64
+    }
+
+    pub(super) fn n_to_create(&self) -> i64 {
+        let still_held = if self.wanted.replaces_only_failed { self.n_terminating() } else { 0 };
+        self.n_missing() - still_held
+    }
+
+    fn waiting_for_backoff(mut self) -> Self {
+        let would_create = self.finish.is_none()
+            && self.job.metadata.deletion_timestamp.is_none()
+            && !self.wanted.suspended
+            && 0 < self.n_to_create();
+        let until = self.backoff.until().filter(|until| self.now < *until);
+        self.waits_for_backoff = until.filter(|_| would_create);
+        self
+    }
+
+    pub(super) fn with(mut self, work: &PodWork) -> Self {
+        match work {
+            PodWork::Nothing => {}
+            PodWork::Create(n) => self.n_creating = *n,
+            PodWork::Stop(pods) | PodWork::Kill(pods) => {
+                self.untracked_by_work = matches!(work, PodWork::Stop(_));
+                let ready: HashSet<&str> =
+                    self.active().filter(|pod| pod.ready_since.is_some()).map(|pod| pod.uid.as_str()).collect();
+                self.deleting = pods.iter().map(|pod| (pod.uid.clone(), ready.contains(pod.uid.as_str()))).collect();
+            }
+        }
+        self
+    }
+
+    /// Decides what is written, now that it is known how the work on pods went.
+    pub fn settle(mut self, done: Done) -> Settlement {
+        let whole = done == Done::Whole;
+        if let Done::Part(succeeded) = &done {
+            self.n_creating = self.n_creating.min(succeeded.len());
+            let kept: HashSet<usize> = succeeded.iter().copied().collect();
+            let mut position = 0..;
+            self.deleting.retain(|_| position.next().is_some_and(|i| kept.contains(&i)));
+        }
+        let n_deleted = self.deleting.len() as i64;
+        let n_deleted_ready = self.deleting.iter().filter(|(_, ready)| *ready).count() as i64;
+        let n_active = self.active().count() as i64 + self.n_creating as i64 - n_deleted;
+        let n_ready = self.active().filter(|pod| pod.ready_since.is_some()).count() as i64 - n_deleted_ready;
+        let n_terminating = self.n_terminating() + n_deleted;
+
+        // A Job whose pods could not all be deleted is not declared anything yet: the next attempt will.
+        let begun = self.finish.take();
+        let reached = begun.is_none() && n_active == 0 && self.wanted.is_reached(self.n_succeeded);
+        let finish = begun.clone().filter(|_| whole).or_else(|| reached.then_some(Finish::REACHED));
+
+        let old = self.job.status.clone().unwrap_or_default();
+        let mut status = old.clone();
+        let mut events = Vec::new();
+        status.start_time = self.start_time.map(Time);
+        if begun.is_none() && finish.is_none() && self.job.metadata.deletion_timestamp.is_none() {
+            self.note_suspension(&mut status, &mut events);
+        }
+        status.active = Some(n_active as i32).filter(|n| *n != 0);
+        status.ready = Some(n_ready as i32);
+        status.terminating = Some(n_terminating as i32);
+        let untrack = self.count(&mut status, finish.as_ref());
+        if let Some(finish) = &finish {
+            let nothing_left = untrack.is_empty() && n_active == 0 && n_terminating == 0;
+            self.take_step(finish, nothing_left, &mut status, &mut events);
+        }
+        let deadline = self.deadline().filter(|_| finish.is_none());
+        Settlement {
+            status: changed(status, old),
+            untrack,
+            events,
+            backoff: self.backoff,
+            wake_at: [deadline, self.waits_for_backoff].into_iter().flatten().min(),
+        }
+    }
+
+    fn deadline(&self) -> Option<Timestamp> {
+        let (start, limit) = (self.start_time?, self.wanted.active_deadline?);
+        let deadline = start.checked_add(limit).unwrap_or(Timestamp::MAX);
+        (!self.wanted.suspended).then_some(deadline)
+    }
+
+    fn note_suspension(&self, status: &mut JobStatus, events: &mut Vec<JobEvent>) {
+        let conditions = status.conditions.get_or_insert_default();
+        if self.wanted.suspended {
+            if set_condition(conditions, "Suspended", true, "JobSuspended", "Job suspended", self.now) {
+                status.start_time = None;
+                events.push(events::suspended());
+            }
+        } else if set_condition(conditions, "Suspended", false, "JobResumed", "Job resumed", self.now) {
+            // A resumed Job restarts its deadline clock: activeDeadlineSeconds counts continuous activity.
+            status.start_time = Some(Time(whole_seconds(self.now)));
+            events.push(events::resumed());
+        }
+    }
+
+    /// Moves uids whose finalizer is gone into the counters, lists newly ended pods, and returns whose finalizer may go.
+    fn count(&self, status: &mut JobStatus, finish: Option<&Finish>) -> Vec<PodRef> {
+        let stopped: HashSet<&str> = match self.untracked_by_work {
+            true => self.deleting.iter().map(|(uid, _)| uid.as_str()).collect(),
+            false => HashSet::new(),
+        };
+        let tracked: Vec<&PodFacts> =
+            self.pods.iter().filter(|pod| pod.tracked && !stopped.contains(pod.uid.as_str())).copied().collect();
+        let tracked_uids: HashSet<&str> = tracked.iter().map(|pod| pod.uid.as_str()).collect();
+        let mut uncounted = Uncounted::of(self.job);
+        let n_succeeded = uncounted.succeeded.len();
+        uncounted.succeeded.retain(|uid| tracked_uids.contains(uid.as_str()));
+        let n_failed = uncounted.failed.len();
+        uncounted.failed.retain(|uid| tracked_uids.contains(uid.as_str()));
+        add(&mut status.succeeded, n_succeeded - uncounted.succeeded.len());
+        add(&mut status.failed, n_failed - uncounted.failed.len());
+
+        let listed: HashSet<String> = uncounted.succeeded.iter().chain(&uncounted.failed).cloned().collect();
+        let job_deleted = self.job.metadata.deletion_timestamp.is_some();
+        let fails = finish.is_some_and(|finish| !finish.success);
+        let mut untrack = Vec::new();
+        for pod in tracked {
+            let succeeded = pod.phase == Phase::Succeeded;
+            let failed = self.wanted.counts_as_failed(pod);
+            let may_go = job_deleted || finish.is_some() || succeeded || failed;
+            if !may_go {
+                continue;
+            }
+            if MAX_UNCOUNTED <= uncounted.succeeded.len() + uncounted.failed.len() && !listed.contains(&pod.uid) {
+                continue;
+            }
+            untrack.push(PodRef::of(pod));
+            if listed.contains(&pod.uid) {
+                continue;
+            }
+            if succeeded {
+                uncounted.succeeded.push(pod.uid.clone());
+            } else if failed || fails {
+                // What a failing Job still had running counts as failed.
+                uncounted.failed.push(pod.uid.clone());
+            }
+        }
+        status.uncounted_terminated_pods = Some(uncounted.into_status());
+        untrack
+    }
+
+    /// Takes the first step of the end, or the second when the first stands and nothing is left to wait for.
+    fn take_step(&self, finish: &Finish, nothing_left: bool, status: &mut JobStatus, events: &mut Vec<JobEvent>) {
+        let conditions = status.conditions.get_or_insert_default();
+        let (reason, message) = (&*finish.reason, &*finish.message);
+        if condition(self.job, finish.first_step()).is_none() {
+            set_condition(conditions, finish.first_step(), true, reason, message, self.now);
+            return;
+        }
+        if !nothing_left {
+            return;
+        }
+        set_condition(conditions, finish.second_step(), true, reason, message, self.now);
+        if !finish.success {
+            events.push(events::failed(reason, message));
+            return;
+        }
+        status.completion_time = Some(Time(whole_seconds(self.now)));
+        let n_succeeded = i64::from(status.succeeded.unwrap_or(0));
+        if self.wanted.completions.is_some_and(|completions| completions < n_succeeded) {
+            events.push(events::too_many_succeeded());
+        }
+        events.push(events::completed());
+    }
+}
+
+/// The ends that do not depend on what is done to pods now, in the order in which they are looked for.
+fn finish_before_work(
+    job: &Job,
+    wanted: &Wanted,
+    pods: &[&PodFacts],
+    n_failed: i64,
+    start_time: Option<Timestamp>,
+    now: Timestamp,
+) -> Option<Finish> {
+    if let Some(begun) = condition(job, "SuccessCriteriaMet") {
+        return Some(Finish::begun(true, begun));
+    }
+    if let Some(begun) = condition(job, "FailureTarget") {
+        return Some(Finish::begun(false, begun));
+    }
+    if wanted.backoff_limit < n_failed || restarted_too_often(wanted, pods) {
+        return Some(Finish::PAST_LIMIT);
+    }
+    let (limit, start) = (wanted.active_deadline?, start_time?);
+    let past_deadline = limit <= now.duration_since(start);
+    (past_deadline && !wanted.suspended).then_some(Finish::PAST_DEADLINE)
+}
+
+/// Under restartPolicy OnFailure containers restart in place; the restarts of all pods together are bounded.
+fn restarted_too_often(wanted: &Wanted, pods: &[&PodFacts]) -> bool {
+    let may_run = |pod: &&&PodFacts| matches!(pod.phase, Phase::Pending | Phase::Running);
+    let n_restarts: i64 = pods.iter().filter(may_run).map(|pod| pod.restarts).sum();
+    wanted.restarts_in_place && wanted.backoff_limit.max(1) <= n_restarts
+}
+
+/// `status.uncountedTerminatedPods` without its Options.
+#[derive(Debug, Default)]
+struct Uncounted {
+    succeeded: Vec<String>,
+    failed: Vec<String>,
+    all: HashSet<String>,
+}
+
+impl Uncounted {
+    fn of(job: &Job) -> Self {
+        let Some(listed) = job.status.as_ref().and_then(|s| s.uncounted_terminated_pods.clone()) else {
+            return Self::default();
+        };
+        let (succeeded, failed) = (listed.succeeded.unwrap_or_default(), listed.failed.unwrap_or_default());
+        let all = succeeded.iter().chain(&failed).cloned().collect();
+        Self { succeeded, failed, all }
+    }
+
+    fn lists(&self, uid: &str) -> bool {
+        self.all.contains(uid)
+    }
+
+    fn into_status(self) -> UncountedTerminatedPods {
+        let list = |uids: Vec<String>| Some(uids).filter(|uids| !uids.is_empty());
+        UncountedTerminatedPods { succeeded: list(self.succeeded), failed: list(self.failed) }
+    }
+}
+
+/// The condition of this type, if it is True.
+pub(super) fn condition<'a>(job: &'a Job, kind: &str) -> Option<&'a JobCondition> {
+    let conditions = job.status.as_ref()?.conditions.as_deref()?;
+    conditions.iter().find(|condition| condition.type_ == kind && condition.status == "True")
+}
+
+/// Sets a condition and tells whether that changed anything. One that was never True is not set to False.
+fn set_condition(
+    conditions: &mut Vec<JobCondition>,
+    kind: &str,
+    holds: bool,
+    reason: &str,
+    message: &str,
+    now: Timestamp,
+) -> bool {
+    let time = Some(Time(whole_seconds(now)));
+    let new = JobCondition {
+        type_: kind.into(),
+        status: if holds { "True" } else { "False" }.into(),
+        reason: Some(reason.into()),
+        message: Some(message.into()),
+        last_probe_time: time.clone(),
+        last_transition_time: time,
+    };
+    match conditions.iter_mut().find(|condition| condition.type_ == kind) {
+        Some(old) if old.status == new.status && old.reason == new.reason && old.message == new.message => false,
+        Some(old) => {
+            *old = new;
+            true
+        }
+        None if holds => {
+            conditions.push(new);
+            true
+        }
+        None => false,
+    }
+}
+
+fn add(counter: &mut Option<i32>, n: usize) {
+    if 0 < n {
+        *counter = Some(counter.unwrap_or(0).saturating_add(n as i32));
+    }
+}
+
+fn whole_seconds(time: Timestamp) -> Timestamp {
+    Timestamp::from_second(time.as_second()).expect("cutting the fraction keeps a timestamp in range")
+}
+
+/// The new status, if it says anything else than the old one.
+fn changed(new: JobStatus, old: JobStatus) -> Option<JobStatus> {
+    let new = normal_form(new);
+    (new != normal_form(old)).then_some(new)
+}
+
+/// A status read back may spell "nothing" in other ways than one just made.
+fn normal_form(mut status: JobStatus) -> JobStatus {
+    status.active = status.active.filter(|n| *n != 0);
+    status.conditions = status.conditions.filter(|conditions| !conditions.is_empty());
+    if let Some(listed) = &mut status.uncounted_terminated_pods {
+        listed.succeeded = listed.succeeded.take().filter(|uids| !uids.is_empty());
+        listed.failed = listed.failed.take().filter(|uids| !uids.is_empty());
+    }
+    status
+}
