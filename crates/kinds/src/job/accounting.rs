@@ -210,6 +210,7 @@ impl<'a> Accounting<'a> {
         }
         let n_deleted = self.deleting.len() as i64;
         let n_deleted_ready = self.deleting.iter().filter(|(_, ready)| *ready).count() as i64;
+        // Also during a back-off the pods that still run: a 0 beside a ready pod is refused (kubernetes/kubernetes#139457).
         let n_active = self.active().count() as i64 + self.n_creating as i64 - n_deleted;
         let n_ready = self.active().filter(|pod| pod.ready_since.is_some()).count() as i64 - n_deleted_ready;
         let n_terminating = self.n_terminating() + n_deleted;
