@@ -5,7 +5,7 @@ use crate::engine::Key;
 use crate::engine::apply::{Target, gone_is_fine, side_by_side};
 use crate::engine::cache::{Cache, Entry};
 use crate::engine::queue::{Next, Outcome, Queue};
-use crate::gc::{Collected, collected_kinds};
+use crate::gc::{Collected, deletable_kinds};
 use futures::future::join;
 use k8s_openapi::api::core::v1::{Namespace, ServiceAccount};
 use kube::api::PropagationPolicy;
@@ -37,7 +37,7 @@ pub fn start(context: &Context) -> impl Future<Output = ()> + use<> {
     let controller = Arc::new(Controller {
         context: context.clone(),
         namespaces: Cache::default(),
-        kinds: collected_kinds().into_iter().filter(|kind| kind.namespaced).collect(),
+        kinds: deletable_kinds().into_iter().filter(|kind| kind.namespaced).collect(),
     });
     let queue: Queue<Key> = Queue::default();
     let adder = queue.clone();

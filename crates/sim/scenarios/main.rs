@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod jobs;
+mod machine;
 mod storms;
 
 use std::path::Path;

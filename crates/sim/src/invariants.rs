@@ -17,6 +17,8 @@ pub struct Invariants {
     counters: HashMap<String, (i64, i64)>,
     /// By Job uid: every pod uid ever seen.
     pods: HashMap<String, HashSet<String>>,
+    /// By Job uid: every pod uid ever seen Succeeded. Somebody may delete such pods; they stay counted.
+    succeeded: HashMap<String, HashSet<String>>,
     /// By key: the revision and what was read at it, so that only what changed is read again.
     read: HashMap<Arc<str>, (u64, Arc<Value>)>,
 }
@@ -24,7 +26,13 @@ pub struct Invariants {
 impl Invariants {
     /// Nothing has been seen yet.
     pub fn new(runtime: FakeRuntime) -> Self {
-        Self { runtime, counters: HashMap::new(), pods: HashMap::new(), read: HashMap::new() }
+        Self {
+            runtime,
+            counters: HashMap::new(),
+            pods: HashMap::new(),
+            succeeded: HashMap::new(),
+            read: HashMap::new(),
+        }
     }
 
     /// Looks at everything; returns what is wrong.
@@ -43,15 +51,20 @@ impl Invariants {
             let uid = text(job, "/metadata/uid");
             let own = owned.remove(uid).unwrap_or_default();
             let seen = self.pods.entry(uid.into()).or_default();
+            let succeeded = self.succeeded.entry(uid.into()).or_default();
             for pod in &own {
                 let uid = text(pod, "/metadata/uid");
                 if !seen.contains(uid) {
                     seen.insert(uid.into());
                 }
+                if text(pod, "/status/phase") == "Succeeded" && !succeeded.contains(uid) {
+                    succeeded.insert(uid.into());
+                }
             }
             let n_seen = seen.len() as i64;
+            let n_succeeded = succeeded.len() as i64;
             let name = text(job, "/metadata/name");
-            wrong.extend(self.check(job, &own, n_seen).into_iter().map(|what| format!("{name}: {what}")));
+            wrong.extend(self.check(job, &own, n_seen, n_succeeded).into_iter().map(|what| format!("{name}: {what}")));
         }
         wrong
     }
@@ -74,7 +87,7 @@ impl Invariants {
         (all, changed)
     }
 
-    fn check(&mut self, job: &Value, pods: &[Arc<Value>], n_seen: i64) -> Vec<String> {
+    fn check(&mut self, job: &Value, pods: &[Arc<Value>], n_seen: i64, n_succeeded_pods: i64) -> Vec<String> {
         let mut wrong = Vec::new();
         let mut must = |holds: bool, what: String| {
             if !holds {
@@ -87,12 +100,10 @@ impl Invariants {
         must(before.1 <= failed, format!("failed fell from {} to {failed}", before.1));
         *before = (succeeded, failed);
 
-        let n_phase = |phase: &str| pods.iter().filter(|pod| text(pod, "/status/phase") == phase).count() as i64;
         let n_listed = |list: &str| {
             let list = job.pointer(&format!("/status/uncountedTerminatedPods/{list}"));
             list.and_then(Value::as_array).map_or(0, Vec::len) as i64
         };
-        let n_succeeded_pods = n_phase("Succeeded");
         must(
             succeeded + n_listed("succeeded") <= n_succeeded_pods,
             format!("counts {succeeded}+{} successes of {n_succeeded_pods} pods", n_listed("succeeded")),

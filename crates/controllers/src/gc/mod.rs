@@ -33,12 +33,18 @@ pub struct Collected {
 }
 
 /// The kinds to follow. Events are left out: they live by the clock.
-pub fn collected_kinds() -> Vec<Collected> {
+fn collected_kinds() -> Vec<Collected> {
+    deletable_kinds().into_iter().filter(|kind| kind.resource.kind != "Event").collect()
+}
+
+/// Every kind whose objects can be listed, watched and deleted, each under one of its names only.
+pub fn deletable_kinds() -> Vec<Collected> {
     let can = |verbs: &[&str]| ["list", "watch", "delete"].iter().all(|verb| verbs.contains(verb));
     kinds::KINDS
         .iter()
         .map(|kind| kind.names())
-        .filter(|names| can(names.verbs) && names.kind != "Event")
+        // The same Events as those of the core group.
+        .filter(|names| can(names.verbs) && names.group != "events.k8s.io")
         .map(|names| Collected {
             resource: ApiResource {
                 group: names.group.into(),
