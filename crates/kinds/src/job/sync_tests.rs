@@ -728,6 +728,26 @@ fn five_hundred_uids_are_listed_at_a_time() {
 }
 
 #[test]
+fn five_hundred_pods_are_made_or_stopped_at_a_time() {
+    let many: Vec<PodFacts> = (0..700).flat_map(|i| pods(&format!("p{i} running"))).collect();
+    let refs: Vec<&PodFacts> = many.iter().collect();
+    for (fields, pods, expect) in [
+        ("parallelism=700", &[][..], "create 500"),
+        ("parallelism=0", &refs[..], "stop 500"),
+        ("suspend parallelism=700", &refs[..], "stop 500"),
+    ] {
+        let job = job(&format!("completions=1000 {fields} | start=5"));
+        let Decision::Act(plan) = sync(&job, pods, None, at(9)) else { panic!("acts") };
+        let work = match plan.work {
+            PodWork::Create(n) => format!("create {n}"),
+            PodWork::Stop(pods) => format!("stop {}", pods.len()),
+            other => format!("{other:?}"),
+        };
+        assert_eq!(work, expect, "{fields}");
+    }
+}
+
+#[test]
 fn creations_start_slowly() {
     assert_eq!(slow_start(10).collect::<Vec<_>>(), [1, 2, 4, 3]);
     assert_eq!(slow_start(0).count(), 0);
