@@ -67,8 +67,19 @@ pub(super) fn settle(call: &Call<'_>, object: &mut Value) -> Result<(), Failure>
         Some(Value::Object(_)) => {}
         Some(_) => return Err(Status::bad_request("metadata must be a JSON object").into()),
     }
+    drop_empty_metadata(object);
     call.kind.default(object);
     Ok(())
+}
+
+/// Labels, annotations, finalizers and owners of which none is left are not there, as in every object of Kubernetes.
+fn drop_empty_metadata(object: &mut Value) {
+    let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) else { return };
+    metadata.retain(|_, value| match value {
+        Value::Array(items) => !items.is_empty(),
+        Value::Object(fields) => !fields.is_empty(),
+        _ => true,
+    });
 }
 
 /// A type the table should know; without it there is nothing to decode by.
@@ -184,7 +195,8 @@ fn summary(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Header, summary};
+    use super::{Header, drop_empty_metadata, summary};
+    use serde_json::json;
 
     #[test]
     fn headers_are_read_as_go_reads_them() {
@@ -214,6 +226,14 @@ mod tests {
         ] {
             assert_eq!(Header::read(text.as_bytes()), expect, "{text}");
         }
+    }
+
+    #[test]
+    fn lists_and_maps_of_nothing_are_left_out_of_metadata() {
+        let mut object = json!({"metadata": {"name": "a", "labels": {}, "finalizers": [], "ownerReferences": [],
+            "annotations": {"kept": ""}}, "data": {}});
+        drop_empty_metadata(&mut object);
+        assert_eq!(object, json!({"metadata": {"name": "a", "annotations": {"kept": ""}}, "data": {}}));
     }
 
     #[test]
