@@ -151,7 +151,11 @@ fn open_store(options: &Options) -> Result<store::Store, Problem> {
     store::Store::open(&options.data_dir, store::Options::default()).map_err(|error| {
         let in_use = matches!(error, store::OpenError::InUse { .. });
         let problem = Problem::internal(error.to_string());
-        if in_use { problem.remedy("stop that server first, or give this one another --data-dir") } else { problem }
+        problem.remedy(if in_use {
+            "stop that server first, or give this one another --data-dir"
+        } else {
+            "give a directory that exists or can be made, and can be written: --data-dir DIR"
+        })
     })
 }
 

@@ -51,6 +51,10 @@ pub fn parse(text: &str, source: &str) -> Result<Manifest, Problem> {
     });
     let (jobs, others): (Vec<Value>, Vec<Value>) = objects.partition(|object| object["kind"] == "Job");
     let count = jobs.len();
+    if count == 0 {
+        return Err(Problem::usage(format!("{source} holds no Job"))
+            .remedy("give a manifest with `kind: Job`, e.g. examples/pi-job.yaml, or use --image"));
+    }
     let Ok([job]) = <[Value; 1]>::try_from(jobs) else {
         return Err(Problem::usage(format!("{source} holds {count} Jobs, and `kiln run` runs one"))
             .remedy("split the file, or start a server (kiln server) and apply it with kubectl"));
@@ -130,6 +134,11 @@ mod tests {
         let problem = parse("kind: Job\n---\nkind: Job\n", "x.yaml").unwrap_err();
         assert_eq!(problem.what, "x.yaml holds 2 Jobs, and `kiln run` runs one");
         assert_eq!(problem.exit.code(), 2);
+    }
+
+    #[test]
+    fn a_file_without_a_job_is_refused() {
+        assert_eq!(parse("kind: Pod\napiVersion: v1\n", "x.yaml").unwrap_err().what, "x.yaml holds no Job");
     }
 
     #[test]
