@@ -103,6 +103,29 @@ fn misspelt_fields_are_refused_with_what_was_meant() {
 }
 
 #[test]
+fn what_nobody_will_ever_provide_is_not_waited_for() {
+    for (pod, cause, remedy) in [
+        (
+            "volumes: [{name: v, configMap: {name: scripts}}]",
+            "configmap \"scripts\" not found",
+            "put the ConfigMap or Secret it names into the file",
+        ),
+        ("nodeSelector: {disk: ssd}", "0/1 nodes are available", "it is the only node"),
+        ("nodeName: elsewhere", "\"elsewhere\"", "take `nodeName` out"),
+    ] {
+        let manifest = format!(
+            "apiVersion: batch/v1\nkind: Job\nmetadata: {{name: x}}\nspec:\n  template:\n    spec:\n      restartPolicy: Never\n      containers: [{{name: a, image: kiln/demo, command: [pi, '5']}}]\n      {pod}\n"
+        );
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), manifest).unwrap();
+        let output = run(&["--timeout", "60s", "-f", file.path().to_str().unwrap()]);
+        let talk = stderr(&output);
+        assert_eq!(output.status.code(), Some(125), "{pod}: {talk}");
+        assert!(talk.contains(cause) && talk.contains(remedy), "{pod}: {talk}");
+    }
+}
+
+#[test]
 fn a_timeout_stops_the_job_and_says_so() {
     let output = run(&["--timeout", "1s", "--image", "kiln/demo", "--", "sleep", "600"]);
     assert_eq!(output.status.code(), Some(124), "{}", stderr(&output));

@@ -20,6 +20,8 @@ use crate::output::progress::Progress;
 const LAST_LINES: usize = 10;
 /// How long logs may trail behind the Job's end.
 const LOGS_TRAIL: Duration = Duration::from_secs(5);
+/// How often a verdict that depends on time is asked for.
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
 /// A run that is over.
 #[derive(Debug)]
@@ -37,8 +39,13 @@ pub struct Followed {
 /// The tail of everything printed, kept for a failure's report.
 type Tail = Arc<Mutex<VecDeque<String>>>;
 
-/// Follows `job` until it is complete, failed, stuck or gone.
-pub async fn to_the_end(client: &kube::Client, job: Job, progress: &Progress) -> Result<Followed, Problem> {
+/// Follows `job` until it is complete, failed, stuck or gone. `alone` says that nobody else reaches its server.
+pub async fn to_the_end(
+    client: &kube::Client,
+    job: Job,
+    progress: &Progress,
+    alone: bool,
+) -> Result<Followed, Problem> {
     let started = Instant::now();
     let name = job.metadata.name.clone().unwrap_or_default();
     let namespace = job.metadata.namespace.clone().unwrap_or_default();
@@ -62,7 +69,8 @@ pub async fn to_the_end(client: &kube::Client, job: Job, progress: &Progress) ->
     let events = Api::<Event>::namespaced(client.clone(), &namespace);
     let mut events = watcher(events, watcher::Config::default().fields("type=Warning")).boxed();
 
-    let mut world = World { job, pods: BTreeMap::new(), gone: false };
+    let mut world = World { job, pods: BTreeMap::new(), unmounted: BTreeMap::new(), gone: false, alone };
+    let mut look_again = tokio::time::interval(LOOK_AGAIN);
     let mut warned = HashSet::new();
     let verdict = loop {
         let verdict = world.judge();
@@ -79,10 +87,13 @@ pub async fn to_the_end(client: &kube::Client, job: Job, progress: &Progress) ->
                 logs.follow_started(&world.pods);
             }
             event = events.try_next() => {
-                if let Some(text) = warning(event.map_err(lost)?, &world, &mut warned) {
+                let event = event.map_err(lost)?;
+                world.warning_event(event.as_ref());
+                if let Some(text) = warning(event, &world, &mut warned) {
                     progress.note(&text);
                 }
             }
+            _ = look_again.tick(), if alone => {}
         }
     };
     logs.follow_started(&world.pods);
@@ -116,7 +127,10 @@ fn prefixed(job: &Job) -> bool {
 struct World {
     job: Job,
     pods: BTreeMap<String, Pod>,
+    /// Why volumes could not be set up, by the pod's uid.
+    unmounted: BTreeMap<String, String>,
     gone: bool,
+    alone: bool,
 }
 
 impl World {
@@ -124,7 +138,22 @@ impl World {
         if self.gone {
             return Verdict::Gone;
         }
-        verdict::judge(&self.job, &self.pods.values().collect::<Vec<_>>())
+        let pods: Vec<&Pod> = self.pods.values().collect();
+        match verdict::judge(&self.job, &pods) {
+            Verdict::Running if self.alone => {
+                verdict::in_vain(&pods, &self.unmounted, &crate::machine::node_name(), jiff::Timestamp::now())
+                    .unwrap_or(Verdict::Running)
+            }
+            verdict => verdict,
+        }
+    }
+
+    /// Pods may show up after the events about them, so those of strangers are kept too.
+    fn warning_event(&mut self, event: Option<&watcher::Event<Event>>) {
+        let Some(watcher::Event::Apply(event) | watcher::Event::InitApply(event)) = event else { return };
+        if let (Some("FailedMount"), Some(uid)) = (event.reason.as_deref(), &event.involved_object.uid) {
+            self.unmounted.insert(uid.clone(), event.message.clone().unwrap_or_default());
+        }
     }
 
     fn job_event(&mut self, event: Option<watcher::Event<Job>>, uid: &str) {

@@ -76,7 +76,7 @@ pub async fn run(arguments: Arguments) -> Result<Exit, Problem> {
     };
 
     let result = tokio::select! {
-        result = run_to_end(&connection.client, manifest, &progress, keep) => result,
+        result = run_to_end(&connection, manifest, &progress, keep) => result,
         () = deadline => Ok(timed_out(&arguments, ephemeral)),
         _ = interrupt.recv() => Ok(detached(&progress, ephemeral)),
         _ = terminate.recv() => Ok(detached(&progress, ephemeral)),
@@ -136,18 +136,19 @@ fn resource_of(object: &Value) -> Option<&'static dyn Kind> {
 }
 
 async fn run_to_end(
-    client: &kube::Client,
+    connection: &Connection,
     manifest: Manifest,
     progress: &Progress,
     keep: bool,
 ) -> Result<Exit, Problem> {
+    let client = &connection.client;
     for object in &manifest.others {
         create_or_merge(client, object).await?;
     }
     let created = create(client, &manifest.job).await.map_err(|error| refused(&manifest.job, error))?;
     let job: Job = serde_json::from_value(created.clone())
         .map_err(|error| Problem::internal("the server's answer is not a Job").because(error))?;
-    let followed = follow::to_the_end(client, job, progress).await?;
+    let followed = follow::to_the_end(client, job, progress, connection.ephemeral.is_some()).await?;
     progress.finish();
     let outcome = conclude(&followed);
     if keep {
@@ -202,9 +203,13 @@ fn stuck(job: &str, reason: &str, message: &str) -> Problem {
              or use one that needs no network: kiln/demo, or kiln/host for this machine's own programs",
         ),
         "InvalidImageName" => problem.remedy("correct the image's name, e.g. busybox:1.35"),
-        "CreateContainerConfigError" => {
+        "CreateContainerConfigError" | "FailedMount" => {
             problem.remedy("put the ConfigMap or Secret it names into the file, before the Job")
         }
+        "FailedScheduling" => {
+            problem.remedy("let the Job's resources.requests and nodeSelector fit this machine: it is the only node")
+        }
+        "NoSuchNode" => problem.remedy("take `nodeName` out of the manifest"),
         "RunContainerError" => problem.remedy("check the command: it must exist and be executable in the image"),
         _ => problem,
     }

@@ -1,5 +1,8 @@
 //! Decides from a Job and its pods whether a run is over, and how. Pure.
 
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{ContainerStateTerminated, ContainerStatus, Pod};
 
@@ -43,6 +46,9 @@ const STUCK: [&str; 7] = [
     "RunContainerError",
 ];
 
+/// How long a pod that fits nowhere is given: the node may just be coming up.
+const NO_ROOM_AFTER: SignedDuration = SignedDuration::from_secs(2);
+
 /// Judges a Job by its own status and its pods'.
 pub fn judge(job: &Job, pods: &[&Pod]) -> Verdict {
     if condition(job, "Complete").is_some() {
@@ -63,6 +69,33 @@ pub fn judge(job: &Job, pods: &[&Pod]) -> Verdict {
         }
     }
     Verdict::Running
+}
+
+/// What pods wait for in vain on a server that nobody else can reach: nothing there will be made, freed or joined for them.
+/// `unmounted` says of pods, by uid, why their volumes cannot be set up; `node` is the one node's name.
+pub fn in_vain(pods: &[&Pod], unmounted: &BTreeMap<String, String>, node: &str, now: Timestamp) -> Option<Verdict> {
+    let stuck = |reason: &str, message: String| Some(Verdict::Stuck { reason: reason.into(), message });
+    let assigned = |pod: &Pod| pod.spec.as_ref().and_then(|spec| spec.node_name.clone());
+    let pending = |pod: &&&Pod| pod.status.as_ref().is_some_and(|status| status.phase.as_deref() == Some("Pending"));
+    for pod in pods.iter().filter(pending) {
+        if let Some(message) = pod.metadata.uid.as_ref().and_then(|uid| unmounted.get(uid)) {
+            return stuck("FailedMount", message.clone());
+        }
+        if let Some(other) = assigned(pod).filter(|name| name != node) {
+            return stuck("NoSuchNode", format!("its pods ask for node {other:?}, and the only node is {node:?}"));
+        }
+    }
+    // Pods of one template: where one of them fitted, another will once there is room.
+    if pods.iter().any(|pod| assigned(pod).is_some()) {
+        return None;
+    }
+    let conditions = pods.iter().filter_map(|pod| pod.status.as_ref()?.conditions.as_deref()).flatten();
+    let refused = conditions.filter(|condition| condition.reason.as_deref() == Some("Unschedulable"));
+    let long = |since: &Timestamp| NO_ROOM_AFTER <= now.duration_since(*since);
+    let refused = refused
+        .filter(|condition| condition.status == "False")
+        .find(|condition| condition.last_transition_time.as_ref().is_some_and(|time| long(&time.0)));
+    stuck("FailedScheduling", refused?.message.clone().unwrap_or_default())
 }
 
 /// One line about where a run stands.
@@ -201,6 +234,41 @@ mod tests {
         let pods = [pod(json!({ "waiting": { "reason": "ErrImagePull", "message": "no such image" } }))];
         let expect = Verdict::Stuck { reason: "ErrImagePull".into(), message: "no such image".into() };
         check(&job(json!([])), &pods, expect);
+    }
+
+    fn pending(spec: Value, status: Value) -> Pod {
+        let mut pod = json!({ "metadata": { "name": "pi-x", "uid": "u" }, "spec": spec, "status": status });
+        pod["spec"]["containers"] = json!([]);
+        serde_json::from_value(pod).unwrap()
+    }
+
+    fn no_room() -> Value {
+        json!({ "phase": "Pending", "conditions": [{ "type": "PodScheduled", "status": "False",
+            "reason": "Unschedulable", "message": "no", "lastTransitionTime": "2026-01-01T00:00:00Z" }] })
+    }
+
+    #[test]
+    fn what_a_lonely_server_waits_for_in_vain() {
+        let waits = json!({ "phase": "Pending" });
+        let (here, runs) = (json!({ "nodeName": "here" }), json!({ "phase": "Running" }));
+        let ours = BTreeMap::from([("u".to_owned(), "configmap not found".to_owned())]);
+        let others = BTreeMap::from([("v".to_owned(), "configmap not found".to_owned())]);
+        for (pods, unmounted, second, expect) in [
+            (vec![pending(here.clone(), waits.clone())], &others, 9, None),
+            (vec![pending(here.clone(), waits.clone())], &ours, 0, Some("FailedMount")),
+            (vec![pending(here.clone(), runs.clone())], &ours, 9, None),
+            (vec![pending(json!({ "nodeName": "there" }), waits)], &others, 0, Some("NoSuchNode")),
+            (vec![pending(json!({}), no_room())], &others, 1, None),
+            (vec![pending(json!({}), no_room())], &others, 2, Some("FailedScheduling")),
+            (vec![pending(json!({}), no_room()), pending(here, runs)], &others, 9, None),
+        ] {
+            let now = "2026-01-01T00:00:00Z".parse::<Timestamp>().unwrap() + SignedDuration::from_secs(second);
+            let reason = match in_vain(&pods.iter().collect::<Vec<_>>(), unmounted, "here", now) {
+                Some(Verdict::Stuck { reason, .. }) => Some(reason),
+                _ => None,
+            };
+            assert_eq!(reason.as_deref(), expect, "{pods:?} after {second}s");
+        }
     }
 
     #[test]
