@@ -13,7 +13,9 @@ use support::{kiln, repository, stderr, stdout, wait_for};
 #[track_caller]
 fn run(arguments: &[&str]) -> std::process::Output {
     let scratch = tempfile::tempdir().unwrap();
-    let output = kiln(&[&["run", "--ephemeral"], arguments].concat()).env("TMPDIR", scratch.path()).output().unwrap();
+    let mut command = kiln(&[&["run", "--ephemeral"], arguments].concat());
+    // An ephemeral run minds no other server, there or not.
+    let output = command.env("TMPDIR", scratch.path()).env("KILN_KUBECONFIG", "/nowhere").output().unwrap();
     let left: Vec<_> = std::fs::read_dir(scratch.path()).unwrap().flatten().map(|entry| entry.path()).collect();
     assert!(left.is_empty(), "left behind: {left:?}\n{}", stderr(&output));
     assert_eq!(support::traces(&scratch.path().to_string_lossy()), Vec::<String>::new());

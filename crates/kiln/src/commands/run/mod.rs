@@ -47,8 +47,8 @@ pub struct Arguments {
     /// Retries before the Job fails [default with --image: 0]
     #[arg(long, value_name = "N")]
     backoff_limit: Option<u32>,
-    /// Use a fresh server in a temporary directory even if one is running
-    #[arg(long, conflicts_with = "kubeconfig")]
+    /// Use a fresh server in a temporary directory, whatever runs or KILN_KUBECONFIG names
+    #[arg(long)]
     ephemeral: bool,
     #[command(flatten)]
     target: Target,
@@ -282,7 +282,10 @@ fn request(method: &str, path: &str, content_type: &str, body: Vec<u8>) -> http:
 
 fn refused(object: &Value, error: kube::Error) -> Problem {
     let kind = object["kind"].as_str().unwrap_or("object").to_lowercase();
-    let name = meta::object::name(object);
+    let name = match meta::object::name(object) {
+        "" => object["metadata"]["generateName"].as_str().unwrap_or_default(),
+        name => name,
+    };
     match error {
         kube::Error::Api(status) if (400..500).contains(&status.code) => {
             let problem = Problem::usage(format!("the server refused {kind}/{name}")).because(&status.message);
@@ -293,8 +296,19 @@ fn refused(object: &Value, error: kube::Error) -> Problem {
                 _ => problem,
             }
         }
+        error @ kube::Error::Service(_) => Problem::internal(format!("failed to create {kind}/{name}"))
+            .because(innermost(&error))
+            .remedy("check that the server is running: kiln server"),
         error => Problem::internal(format!("failed to create {kind}/{name}")).because(error),
     }
+}
+
+/// What is at the bottom of an error: `Connection refused` rather than `ServiceError`.
+fn innermost(mut error: &dyn std::error::Error) -> &dyn std::error::Error {
+    while let Some(source) = error.source() {
+        error = source;
+    }
+    error
 }
 
 fn seconds(duration: Duration) -> String {
