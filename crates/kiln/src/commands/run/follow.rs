@@ -12,7 +12,7 @@ use kube::runtime::watcher;
 use parking_lot::Mutex;
 use tokio::task::JoinSet;
 
-use super::verdict::{self, Verdict};
+use super::verdict::{self, Ended, Verdict};
 use crate::output::Problem;
 use crate::output::progress::Progress;
 
@@ -108,8 +108,20 @@ pub async fn to_the_end(
         progress.note("warning: the end of the log may be missing");
     }
     tasks.abort_all();
-    let last_lines = tail.lock().iter().cloned().collect();
+    let last_lines = match &verdict {
+        Verdict::Failed { container: Some(ended), .. } => last_words(client, &namespace, ended).await,
+        Verdict::Failed { .. } | Verdict::Running | Verdict::Complete | Verdict::Stuck { .. } | Verdict::Gone => None,
+    };
+    let last_lines = last_lines.unwrap_or_else(|| tail.lock().iter().cloned().collect());
     Ok(Followed { name, verdict, last_lines, took: started.elapsed() })
+}
+
+/// The end of the deciding container's log with both streams in the order they were written, while its pod is still there.
+async fn last_words(client: &kube::Client, namespace: &str, ended: &Ended) -> Option<Vec<String>> {
+    let Ended { pod, container, .. } = ended;
+    let path = format!("/api/v1/namespaces/{namespace}/pods/{pod}/log?container={container}&tailLines={LAST_LINES}");
+    let log = client.request_text(super::request("GET", &path, "application/json", Vec::new())).await.ok()?;
+    Some(log.lines().map(str::to_owned).collect())
 }
 
 fn lost(error: watcher::Error) -> Problem {
