@@ -52,7 +52,7 @@ fn busybox_runs_the_guides_commands_under_kubectl() {
     let data_dir = data_dir.to_str().unwrap();
     ok(&kiln(&["image", "import", busybox.to_str().unwrap(), "--data-dir", data_dir]).output().unwrap());
     let kubectl = kubectl();
-    let script = "echo Processing on $HOSTNAME at $(date); sleep $((RANDOM % 2))";
+    let script = "echo Processing on $HOSTNAME at $(date); sleep $((RANDOM % 2 + 4))";
     server.ok(&kubectl, &["create", "job", "parallel-job", "--image=busybox", "--", "sh", "-c", script]);
     server.ok(&kubectl, &["patch", "job", "parallel-job", "-p", r#"{"spec":{"parallelism":3,"completions":5}}"#]);
     server.ok(&kubectl, &["wait", "--for=condition=complete", "job/parallel-job", "--timeout=60s"]);

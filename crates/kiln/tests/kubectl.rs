@@ -83,7 +83,7 @@ fn section_15_1_the_patch_makes_three_workers_until_five_are_done() {
                 "--",
                 "sh",
                 "-c",
-                "echo Processing on $HOSTNAME; sleep 1",
+                "echo Processing on $HOSTNAME; sleep 4",
             ],
         );
         let patch = r#"{"spec":{"parallelism":3,"completions":5}}"#;
@@ -104,7 +104,7 @@ fn section_15_1_the_patch_makes_three_workers_until_five_are_done() {
 #[test]
 fn section_15_1_watching_pods_shows_their_life() {
     with_every_kubectl(|server, kubectl| {
-        server.ok(kubectl, &["create", "job", "watched", "--image=kiln/demo", "--", "sleep", "1"]);
+        server.ok(kubectl, &["create", "job", "watched", "--image=kiln/demo", "--", "sleep", "4"]);
         let arguments = ["get", "pods", "-l", "job-name=watched", "-w", "--no-headers"];
         let lines = watch_until(server, kubectl, &arguments, |line| line.contains("Completed"));
         assert!(lines.iter().all(|line| line.starts_with("watched-")), "{lines:?}");
