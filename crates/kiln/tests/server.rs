@@ -76,7 +76,7 @@ fn a_pod_that_ends_while_the_server_is_down_keeps_its_exit_code() {
     let mut server = Server::start();
     let kubectl = kubectl();
     let job = SLOW_JOB
-        .replace("-lt 60", "-lt 10")
+        .replace("-lt 60", "-lt 40")
         .replace("exit 0", "exit 7")
         .replace(r#""spec": {"template""#, r#""spec": {"backoffLimit": 0, "template""#);
     let made = server.with_input(&kubectl, &["create", "-f", "-"], &job);
