@@ -1,5 +1,6 @@
 //! A simulated world: virtual clock, seeded randomness, in-memory store, a runtime that plays its containers; the shipped API
-//! server, controllers and agent between them. A scenario of an hour takes a moment, and the same seed gives the same scenario again.
+//! server, controllers and agent between them. A scenario of an hour takes a moment. A scenario gives the same output every
+//! time; a storm prints its seed, and `SEED=n` throws the same dice again, though not always in the same order.
 //!
 //! ```text
 //! [ scenario ] ─▶ kube::Client ─▶ apiserver ─▶ store (memory)
