@@ -11,7 +11,7 @@ use http::StatusCode;
 use kinds::Part;
 use kinds::schema::{self, Strictness};
 use meta::field::FieldError;
-use meta::patch::PatchError;
+use meta::patch::{PatchError, go_text};
 use meta::status::Status;
 use serde_json::Value;
 
@@ -112,7 +112,7 @@ impl Patch {
     /// 422 ` "" is invalid: patch: Invalid value: …`, which kubectl shows as `The request is invalid: patch: …`.
     fn invalid(&self, detail: &str) -> Failure {
         let shown = match self.format {
-            Format::Strategic => go_print(&self.value),
+            Format::Strategic => go_text(&self.value),
             Format::Json | Format::Merge => String::from_utf8_lossy(&self.text).into_owned(),
         };
         Status::invalid("", "", "", &[FieldError::invalid("patch", shown, detail)]).into()
@@ -133,25 +133,6 @@ fn refused(error: PatchError) -> Failure {
     }
 }
 
-/// A value as Go's `%+v` prints the map it decodes to: `map[a:1 b:[x y]]`, keys sorted.
-fn go_print(value: &Value) -> String {
-    match value {
-        Value::Null => "<nil>".into(),
-        Value::String(text) => text.clone(),
-        Value::Array(items) => {
-            let items: Vec<String> = items.iter().map(go_print).collect();
-            format!("[{}]", items.join(" "))
-        }
-        Value::Object(fields) => {
-            let mut fields: Vec<(&String, &Value)> = fields.iter().collect();
-            fields.sort_by_key(|(key, _)| key.as_str());
-            let fields: Vec<String> = fields.iter().map(|(key, value)| format!("{key}:{}", go_print(value))).collect();
-            format!("map[{}]", fields.join(" "))
-        }
-        other => other.to_string(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -160,6 +141,6 @@ mod tests {
     #[test]
     fn go_prints_maps_sorted() {
         let value = json!({"spec": {"b": [1, "x"], "a": null, "c": true}});
-        assert_eq!(go_print(&value), "map[spec:map[a:<nil> b:[1 x] c:true]]");
+        assert_eq!(go_text(&value), "map[spec:map[a:<nil> b:[1 x] c:true]]");
     }
 }
