@@ -109,6 +109,7 @@ fn manifest_of(arguments: &Arguments) -> Result<Manifest, Problem> {
     }
     for object in manifest.others.iter_mut().chain([&mut manifest.job]) {
         set_namespace(object, arguments.namespace.as_deref());
+        check_namespace(object)?;
     }
     Ok(manifest)
 }
@@ -120,6 +121,17 @@ fn set_namespace(object: &mut Value, wanted: Option<&str>) {
     if namespaced {
         object["metadata"]["namespace"] = wanted.map(str::to_owned).or(own).unwrap_or_else(|| "default".into()).into();
     }
+}
+
+/// A namespace becomes part of paths, so it is checked before one is made; names are the server's to judge.
+fn check_namespace(object: &Value) -> Result<(), Problem> {
+    let namespace = meta::object::namespace(object);
+    let errors = if namespace.is_empty() { Vec::new() } else { meta::names::dns_label_errors(namespace) };
+    if errors.is_empty() {
+        return Ok(());
+    }
+    Err(Problem::usage(format!("metadata.namespace: {namespace:?} is not a namespace's name"))
+        .because(errors.join("\n")))
 }
 
 /// The kind an object says it is, if kiln serves it.
@@ -241,12 +253,11 @@ async fn create(client: &kube::Client, object: &Value) -> Result<Value, kube::Er
 
 /// Creates what the Job needs; what is there already gets the file's values.
 async fn create_or_merge(client: &kube::Client, object: &Value) -> Result<(), Problem> {
-    let exists = match create(client, object).await {
+    match create(client, object).await {
         Ok(_) => return Ok(()),
-        Err(kube::Error::Api(status)) if status.reason == "AlreadyExists" => true,
+        Err(kube::Error::Api(status)) if status.reason == "AlreadyExists" => {}
         Err(error) => return Err(refused(object, error)),
-    };
-    debug_assert!(exists);
+    }
     let path =
         format!("{}/{}?fieldManager=kiln-run&fieldValidation=Strict", collection(object), meta::object::name(object));
     let body = serde_json::to_vec(object).map_err(|error| refused(object, kube::Error::SerdeError(error)))?;
@@ -335,6 +346,14 @@ mod tests {
         assert_eq!(parse_duration("90s"), Ok(Duration::from_secs(90)));
         assert_eq!(parse_duration("1h30m"), Ok(Duration::from_secs(5400)));
         assert_eq!(parse_duration("soon"), Err("\"soon\" is not a duration such as 90s, 5m or 1h".into()));
+    }
+
+    #[test]
+    fn a_namespace_that_could_not_stand_in_a_path_is_refused() {
+        for (namespace, is_good) in [("default", true), ("a b", false), ("a/b?c", false)] {
+            let object = serde_json::json!({ "metadata": { "namespace": namespace } });
+            assert_eq!(check_namespace(&object).is_ok(), is_good, "{namespace}");
+        }
     }
 
     #[test]
