@@ -170,3 +170,25 @@ fn a_killed_run_takes_its_pods_with_it() {
     let path = scratch.path().to_string_lossy().into_owned();
     wait_for("supervisor, mounts and cgroups to be gone", || support::traces(&path).is_empty().then_some(()));
 }
+
+#[test]
+fn a_run_on_a_server_removes_only_what_it_made() {
+    let server = support::Server::start();
+    let kubectl = support::kubectl();
+    for name in ["kept", "bystander"] {
+        server.ok(&kubectl, &["create", "configmap", name, "--from-literal=a=before"]);
+    }
+    let map =
+        |metadata: &str| format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {metadata}\ndata: {{a: during}}\n---\n");
+    let job = "apiVersion: batch/v1\nkind: Job\nmetadata: {name: j}\nspec: {template: {spec: {restartPolicy: Never, containers: [{name: c, image: kiln/demo, command: [echo]}]}}}\n";
+    let manifest = [map("{name: kept}"), map("{name: made}"), map("{generateName: made-}"), job.into()].concat();
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), manifest).unwrap();
+    let kubeconfig = server.kubeconfig();
+    let output =
+        kiln(&["run", "-f", file.path().to_str().unwrap()]).arg("--kubeconfig").arg(kubeconfig).output().unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    let left =
+        server.ok(&kubectl, &["get", "configmaps", "-o", "jsonpath={range .items[*]}{.metadata.name}={.data.a} {end}"]);
+    assert_eq!(left, "bystander=before kept=during ");
+}

@@ -154,8 +154,9 @@ async fn run_to_end(
     keep: bool,
 ) -> Result<Exit, Problem> {
     let client = &connection.client;
+    let mut made = Vec::new();
     for object in &manifest.others {
-        create_or_merge(client, object).await?;
+        made.extend(create_or_merge(client, object).await?);
     }
     let created = create(client, &manifest.job).await.map_err(|error| refused(&manifest.job, error))?;
     let job: Job = serde_json::from_value(created.clone())
@@ -167,7 +168,7 @@ async fn run_to_end(
         eprintln!("kept: kubectl -n {} get job {}", meta::object::namespace(&created), meta::object::name(&created));
     } else {
         remove(client, &created).await;
-        for object in manifest.others.iter().rev() {
+        for object in made.iter().rev() {
             remove(client, object).await;
         }
     }
@@ -251,10 +252,10 @@ async fn create(client: &kube::Client, object: &Value) -> Result<Value, kube::Er
     client.request(request("POST", &path, "application/json", body)).await
 }
 
-/// Creates what the Job needs; what is there already gets the file's values.
-async fn create_or_merge(client: &kube::Client, object: &Value) -> Result<(), Problem> {
+/// Creates what the Job needs and gives it; what was there before gets the file's values, and is not this run's to remove.
+async fn create_or_merge(client: &kube::Client, object: &Value) -> Result<Option<Value>, Problem> {
     match create(client, object).await {
-        Ok(_) => return Ok(()),
+        Ok(created) => return Ok(Some(created)),
         Err(kube::Error::Api(status)) if status.reason == "AlreadyExists" => {}
         Err(error) => return Err(refused(object, error)),
     }
@@ -262,7 +263,7 @@ async fn create_or_merge(client: &kube::Client, object: &Value) -> Result<(), Pr
         format!("{}/{}?fieldManager=kiln-run&fieldValidation=Strict", collection(object), meta::object::name(object));
     let body = serde_json::to_vec(object).map_err(|error| refused(object, kube::Error::SerdeError(error)))?;
     let merged: Result<Value, _> = client.request(request("PATCH", &path, "application/merge-patch+json", body)).await;
-    merged.map(|_| ()).map_err(|error| refused(object, error))
+    merged.map(|_| None).map_err(|error| refused(object, error))
 }
 
 /// Deletes in the background; a failure is told, not fatal: the Job's own result matters more.
