@@ -4,229 +4,272 @@ use super::types::{Kind, ListType::*, Patch::*, Type, field as f};
 use super::TypeRef;
 use Kind::*;
 
-const AUTHENTICATION_V1_SELF_SUBJECT_REVIEW_STATUS: Kind = Message(TypeRef(1));
-const AUTHENTICATION_V1_USER_INFO: Kind = Message(TypeRef(2));
-const AUTHORIZATION_V1_FIELD_SELECTOR_ATTRIBUTES: Kind = Message(TypeRef(3));
-const AUTHORIZATION_V1_LABEL_SELECTOR_ATTRIBUTES: Kind = Message(TypeRef(4));
-const AUTHORIZATION_V1_NON_RESOURCE_ATTRIBUTES: Kind = Message(TypeRef(5));
-const AUTHORIZATION_V1_NON_RESOURCE_RULE: Kind = Message(TypeRef(6));
-const AUTHORIZATION_V1_RESOURCE_ATTRIBUTES: Kind = Message(TypeRef(7));
-const AUTHORIZATION_V1_RESOURCE_RULE: Kind = Message(TypeRef(8));
-const AUTHORIZATION_V1_SELF_SUBJECT_ACCESS_REVIEW_SPEC: Kind = Message(TypeRef(10));
-const AUTHORIZATION_V1_SELF_SUBJECT_RULES_REVIEW_SPEC: Kind = Message(TypeRef(12));
-const AUTHORIZATION_V1_SUBJECT_ACCESS_REVIEW_STATUS: Kind = Message(TypeRef(13));
-const AUTHORIZATION_V1_SUBJECT_RULES_REVIEW_STATUS: Kind = Message(TypeRef(14));
-const BATCH_V1_CRON_JOB: Kind = Message(TypeRef(15));
-const BATCH_V1_CRON_JOB_SPEC: Kind = Message(TypeRef(17));
-const BATCH_V1_CRON_JOB_STATUS: Kind = Message(TypeRef(18));
-const BATCH_V1_JOB: Kind = Message(TypeRef(19));
-const BATCH_V1_JOB_CONDITION: Kind = Message(TypeRef(20));
-const BATCH_V1_JOB_SPEC: Kind = Message(TypeRef(22));
-const BATCH_V1_JOB_STATUS: Kind = Message(TypeRef(23));
-const BATCH_V1_JOB_TEMPLATE_SPEC: Kind = Message(TypeRef(24));
-const BATCH_V1_POD_FAILURE_POLICY: Kind = Message(TypeRef(25));
-const BATCH_V1_POD_FAILURE_POLICY_ON_EXIT_CODES_REQUIREMENT: Kind = Message(TypeRef(26));
-const BATCH_V1_POD_FAILURE_POLICY_ON_POD_CONDITIONS_PATTERN: Kind = Message(TypeRef(27));
-const BATCH_V1_POD_FAILURE_POLICY_RULE: Kind = Message(TypeRef(28));
-const BATCH_V1_SUCCESS_POLICY: Kind = Message(TypeRef(29));
-const BATCH_V1_SUCCESS_POLICY_RULE: Kind = Message(TypeRef(30));
-const BATCH_V1_UNCOUNTED_TERMINATED_PODS: Kind = Message(TypeRef(31));
-const COORDINATION_V1_LEASE: Kind = Message(TypeRef(32));
-const COORDINATION_V1_LEASE_SPEC: Kind = Message(TypeRef(34));
-const CORE_V1_AWS_ELASTIC_BLOCK_STORE_VOLUME_SOURCE: Kind = Message(TypeRef(35));
-const CORE_V1_AFFINITY: Kind = Message(TypeRef(36));
-const CORE_V1_APP_ARMOR_PROFILE: Kind = Message(TypeRef(37));
-const CORE_V1_ATTACHED_VOLUME: Kind = Message(TypeRef(38));
-const CORE_V1_AZURE_DISK_VOLUME_SOURCE: Kind = Message(TypeRef(39));
-const CORE_V1_AZURE_FILE_PERSISTENT_VOLUME_SOURCE: Kind = Message(TypeRef(40));
-const CORE_V1_AZURE_FILE_VOLUME_SOURCE: Kind = Message(TypeRef(41));
-const CORE_V1_CSI_PERSISTENT_VOLUME_SOURCE: Kind = Message(TypeRef(43));
-const CORE_V1_CSI_VOLUME_SOURCE: Kind = Message(TypeRef(44));
-const CORE_V1_CAPABILITIES: Kind = Message(TypeRef(45));
-const CORE_V1_CEPH_FS_PERSISTENT_VOLUME_SOURCE: Kind = Message(TypeRef(46));
-const CORE_V1_CEPH_FS_VOLUME_SOURCE: Kind = Message(TypeRef(47));
-const CORE_V1_CINDER_PERSISTENT_VOLUME_SOURCE: Kind = Message(TypeRef(48));
-const CORE_V1_CINDER_VOLUME_SOURCE: Kind = Message(TypeRef(49));
-const CORE_V1_CLUSTER_TRUST_BUNDLE_PROJECTION: Kind = Message(TypeRef(50));
-const CORE_V1_CONFIG_MAP: Kind = Message(TypeRef(51));
-const CORE_V1_CONFIG_MAP_ENV_SOURCE: Kind = Message(TypeRef(52));
-const CORE_V1_CONFIG_MAP_KEY_SELECTOR: Kind = Message(TypeRef(53));
-const CORE_V1_CONFIG_MAP_NODE_CONFIG_SOURCE: Kind = Message(TypeRef(55));
-const CORE_V1_CONFIG_MAP_PROJECTION: Kind = Message(TypeRef(56));
-const CORE_V1_CONFIG_MAP_VOLUME_SOURCE: Kind = Message(TypeRef(57));
-const CORE_V1_CONTAINER: Kind = Message(TypeRef(58));
-const CORE_V1_CONTAINER_EXTENDED_RESOURCE_REQUEST: Kind = Message(TypeRef(59));
-const CORE_V1_CONTAINER_IMAGE: Kind = Message(TypeRef(60));
-const CORE_V1_CONTAINER_PORT: Kind = Message(TypeRef(61));
-const CORE_V1_CONTAINER_RESIZE_POLICY: Kind = Message(TypeRef(62));
-const CORE_V1_CONTAINER_RESTART_RULE: Kind = Message(TypeRef(63));
-const CORE_V1_CONTAINER_RESTART_RULE_ON_EXIT_CODES: Kind = Message(TypeRef(64));
-const CORE_V1_CONTAINER_STATE: Kind = Message(TypeRef(65));
-const CORE_V1_CONTAINER_STATE_RUNNING: Kind = Message(TypeRef(66));
-const CORE_V1_CONTAINER_STATE_TERMINATED: Kind = Message(TypeRef(67));
-const CORE_V1_CONTAINER_STATE_WAITING: Kind = Message(TypeRef(68));
-const CORE_V1_CONTAINER_STATUS: Kind = Message(TypeRef(69));
-const CORE_V1_CONTAINER_USER: Kind = Message(TypeRef(70));
-const CORE_V1_DAEMON_ENDPOINT: Kind = Message(TypeRef(71));
-const CORE_V1_DOWNWARD_API_PROJECTION: Kind = Message(TypeRef(72));
-const CORE_V1_DOWNWARD_API_VOLUME_FILE: Kind = Message(TypeRef(73));
-const CORE_V1_DOWNWARD_API_VOLUME_SOURCE: Kind = Message(TypeRef(74));
-const CORE_V1_EMPTY_DIR_VOLUME_SOURCE: Kind = Message(TypeRef(75));
-const CORE_V1_ENV_FROM_SOURCE: Kind = Message(TypeRef(76));
-const CORE_V1_ENV_VAR: Kind = Message(TypeRef(77));
-const CORE_V1_ENV_VAR_SOURCE: Kind = Message(TypeRef(78));
-const CORE_V1_EPHEMERAL_CONTAINER: Kind = Message(TypeRef(79));
-const CORE_V1_EPHEMERAL_VOLUME_SOURCE: Kind = Message(TypeRef(80));
-const CORE_V1_EVENT: Kind = Message(TypeRef(81));
-const CORE_V1_EVENT_SERIES: Kind = Message(TypeRef(83));
-const CORE_V1_EVENT_SOURCE: Kind = Message(TypeRef(84));
-const CORE_V1_EXEC_ACTION: Kind = Message(TypeRef(85));
-const CORE_V1_FC_VOLUME_SOURCE: Kind = Message(TypeRef(86));
-const CORE_V1_FILE_KEY_SELECTOR: Kind = Message(TypeRef(87));
-const CORE_V1_FLEX_PERSISTENT_VOLUME_SOURCE: Kind = Message(TypeRef(88));
-const CORE_V1_FLEX_VOLUME_SOURCE: Kind = Message(TypeRef(89));
-const CORE_V1_FLOCKER_VOLUME_SOURCE: Kind = Message(TypeRef(90));
-const CORE_V1_GCE_PERSISTENT_DISK_VOLUME_SOURCE: Kind = Message(TypeRef(91));
-const CORE_V1_GRPC_ACTION: Kind = Message(TypeRef(92));
-const CORE_V1_GIT_REPO_VOLUME_SOURCE: Kind = Message(TypeRef(93));
-const CORE_V1_GLUSTERFS_PERSISTENT_VOLUME_SOURCE: Kind = Message(TypeRef(94));
-const CORE_V1_GLUSTERFS_VOLUME_SOURCE: Kind = Message(TypeRef(95));
-const CORE_V1_HTTP_GET_ACTION: Kind = Message(TypeRef(96));
-const CORE_V1_HTTP_HEADER: Kind = Message(TypeRef(97));
-const CORE_V1_HOST_ALIAS: Kind = Message(TypeRef(98));
-const CORE_V1_HOST_IP: Kind = Message(TypeRef(99));
-const CORE_V1_HOST_PATH_VOLUME_SOURCE: Kind = Message(TypeRef(100));
-const CORE_V1_ISCSI_PERSISTENT_VOLUME_SOURCE: Kind = Message(TypeRef(101));
-const CORE_V1_ISCSI_VOLUME_SOURCE: Kind = Message(TypeRef(102));
-const CORE_V1_IMAGE_VOLUME_SOURCE: Kind = Message(TypeRef(103));
-const CORE_V1_IMAGE_VOLUME_STATUS: Kind = Message(TypeRef(104));
-const CORE_V1_KEY_TO_PATH: Kind = Message(TypeRef(105));
-const CORE_V1_LIFECYCLE: Kind = Message(TypeRef(106));
-const CORE_V1_LIFECYCLE_HANDLER: Kind = Message(TypeRef(107));
-const CORE_V1_LINUX_CONTAINER_USER: Kind = Message(TypeRef(108));
-const CORE_V1_LOCAL_OBJECT_REFERENCE: Kind = Message(TypeRef(109));
-const CORE_V1_LOCAL_VOLUME_SOURCE: Kind = Message(TypeRef(110));
-const CORE_V1_MODIFY_VOLUME_STATUS: Kind = Message(TypeRef(111));
-const CORE_V1_NFS_VOLUME_SOURCE: Kind = Message(TypeRef(112));
-const CORE_V1_NAMESPACE: Kind = Message(TypeRef(113));
-const CORE_V1_NAMESPACE_CONDITION: Kind = Message(TypeRef(114));
-const CORE_V1_NAMESPACE_SPEC: Kind = Message(TypeRef(116));
-const CORE_V1_NAMESPACE_STATUS: Kind = Message(TypeRef(117));
-const CORE_V1_NODE: Kind = Message(TypeRef(118));
-const CORE_V1_NODE_ADDRESS: Kind = Message(TypeRef(119));
-const CORE_V1_NODE_AFFINITY: Kind = Message(TypeRef(120));
-const CORE_V1_NODE_ALLOCATABLE_RESOURCE_CLAIM_STATUS: Kind = Message(TypeRef(121));
-const CORE_V1_NODE_CONDITION: Kind = Message(TypeRef(122));
-const CORE_V1_NODE_CONFIG_SOURCE: Kind = Message(TypeRef(123));
-const CORE_V1_NODE_CONFIG_STATUS: Kind = Message(TypeRef(124));
-const CORE_V1_NODE_DAEMON_ENDPOINTS: Kind = Message(TypeRef(125));
-const CORE_V1_NODE_FEATURES: Kind = Message(TypeRef(126));
-const CORE_V1_NODE_RUNTIME_HANDLER: Kind = Message(TypeRef(128));
-const CORE_V1_NODE_RUNTIME_HANDLER_FEATURES: Kind = Message(TypeRef(129));
-const CORE_V1_NODE_SELECTOR: Kind = Message(TypeRef(130));
-const CORE_V1_NODE_SELECTOR_REQUIREMENT: Kind = Message(TypeRef(131));
-const CORE_V1_NODE_SELECTOR_TERM: Kind = Message(TypeRef(132));
-const CORE_V1_NODE_SPEC: Kind = Message(TypeRef(133));
-const CORE_V1_NODE_STATUS: Kind = Message(TypeRef(134));
-const CORE_V1_NODE_SWAP_STATUS: Kind = Message(TypeRef(135));
-const CORE_V1_NODE_SYSTEM_INFO: Kind = Message(TypeRef(136));
-const CORE_V1_OBJECT_FIELD_SELECTOR: Kind = Message(TypeRef(137));
-const CORE_V1_OBJECT_REFERENCE: Kind = Message(TypeRef(138));
-const CORE_V1_PERSISTENT_VOLUME: Kind = Message(TypeRef(139));
-const CORE_V1_PERSISTENT_VOLUME_CLAIM: Kind = Message(TypeRef(140));
-const CORE_V1_PERSISTENT_VOLUME_CLAIM_CONDITION: Kind = Message(TypeRef(141));
-const CORE_V1_PERSISTENT_VOLUME_CLAIM_SPEC: Kind = Message(TypeRef(143));
-const CORE_V1_PERSISTENT_VOLUME_CLAIM_STATUS: Kind = Message(TypeRef(144));
-const CORE_V1_PERSISTENT_VOLUME_CLAIM_TEMPLATE: Kind = Message(TypeRef(145));
-const CORE_V1_PERSISTENT_VOLUME_CLAIM_VOLUME_SOURCE: Kind = Message(TypeRef(146));
-const CORE_V1_PERSISTENT_VOLUME_SPEC: Kind = Message(TypeRef(148));
-const CORE_V1_PERSISTENT_VOLUME_STATUS: Kind = Message(TypeRef(149));
-const CORE_V1_PHOTON_PERSISTENT_DISK_VOLUME_SOURCE: Kind = Message(TypeRef(150));
-const CORE_V1_POD: Kind = Message(TypeRef(151));
-const CORE_V1_POD_AFFINITY: Kind = Message(TypeRef(152));
-const CORE_V1_POD_AFFINITY_TERM: Kind = Message(TypeRef(153));
-const CORE_V1_POD_ANTI_AFFINITY: Kind = Message(TypeRef(154));
-const CORE_V1_POD_CERTIFICATE_PROJECTION: Kind = Message(TypeRef(155));
-const CORE_V1_POD_CONDITION: Kind = Message(TypeRef(156));
-const CORE_V1_POD_DNS_CONFIG: Kind = Message(TypeRef(157));
-const CORE_V1_POD_DNS_CONFIG_OPTION: Kind = Message(TypeRef(158));
-const CORE_V1_POD_EXTENDED_RESOURCE_CLAIM_STATUS: Kind = Message(TypeRef(159));
-const CORE_V1_POD_IP: Kind = Message(TypeRef(160));
-const CORE_V1_POD_OS: Kind = Message(TypeRef(162));
-const CORE_V1_POD_READINESS_GATE: Kind = Message(TypeRef(163));
-const CORE_V1_POD_RESOURCE_CLAIM: Kind = Message(TypeRef(164));
-const CORE_V1_POD_RESOURCE_CLAIM_STATUS: Kind = Message(TypeRef(165));
-const CORE_V1_POD_SCHEDULING_GATE: Kind = Message(TypeRef(166));
-const CORE_V1_POD_SCHEDULING_GROUP: Kind = Message(TypeRef(167));
-const CORE_V1_POD_SECURITY_CONTEXT: Kind = Message(TypeRef(168));
-const CORE_V1_POD_SPEC: Kind = Message(TypeRef(169));
-const CORE_V1_POD_STATUS: Kind = Message(TypeRef(170));
-const CORE_V1_POD_TEMPLATE_SPEC: Kind = Message(TypeRef(171));
-const CORE_V1_PORTWORX_VOLUME_SOURCE: Kind = Message(TypeRef(172));
-const CORE_V1_PREFERRED_SCHEDULING_TERM: Kind = Message(TypeRef(173));
-const CORE_V1_PROBE: Kind = Message(TypeRef(174));
-const CORE_V1_PROJECTED_VOLUME_SOURCE: Kind = Message(TypeRef(175));
-const CORE_V1_QUOBYTE_VOLUME_SOURCE: Kind = Message(TypeRef(176));
-const CORE_V1_RBD_PERSISTENT_VOLUME_SOURCE: Kind = Message(TypeRef(177));
-const CORE_V1_RBD_VOLUME_SOURCE: Kind = Message(TypeRef(178));
-const CORE_V1_RESOURCE_CLAIM: Kind = Message(TypeRef(179));
-const CORE_V1_RESOURCE_FIELD_SELECTOR: Kind = Message(TypeRef(180));
-const CORE_V1_RESOURCE_HEALTH: Kind = Message(TypeRef(181));
-const CORE_V1_RESOURCE_REQUIREMENTS: Kind = Message(TypeRef(182));
-const CORE_V1_RESOURCE_STATUS: Kind = Message(TypeRef(183));
-const CORE_V1_SE_LINUX_OPTIONS: Kind = Message(TypeRef(184));
-const CORE_V1_SCALE_IO_PERSISTENT_VOLUME_SOURCE: Kind = Message(TypeRef(185));
-const CORE_V1_SCALE_IO_VOLUME_SOURCE: Kind = Message(TypeRef(186));
-const CORE_V1_SECCOMP_PROFILE: Kind = Message(TypeRef(187));
-const CORE_V1_SECRET: Kind = Message(TypeRef(188));
-const CORE_V1_SECRET_ENV_SOURCE: Kind = Message(TypeRef(189));
-const CORE_V1_SECRET_KEY_SELECTOR: Kind = Message(TypeRef(190));
-const CORE_V1_SECRET_PROJECTION: Kind = Message(TypeRef(192));
-const CORE_V1_SECRET_REFERENCE: Kind = Message(TypeRef(193));
-const CORE_V1_SECRET_VOLUME_SOURCE: Kind = Message(TypeRef(194));
-const CORE_V1_SECURITY_CONTEXT: Kind = Message(TypeRef(195));
-const CORE_V1_SERVICE_ACCOUNT: Kind = Message(TypeRef(196));
-const CORE_V1_SERVICE_ACCOUNT_TOKEN_PROJECTION: Kind = Message(TypeRef(198));
-const CORE_V1_SLEEP_ACTION: Kind = Message(TypeRef(199));
-const CORE_V1_STORAGE_OS_PERSISTENT_VOLUME_SOURCE: Kind = Message(TypeRef(200));
-const CORE_V1_STORAGE_OS_VOLUME_SOURCE: Kind = Message(TypeRef(201));
-const CORE_V1_SYSCTL: Kind = Message(TypeRef(202));
-const CORE_V1_TCP_SOCKET_ACTION: Kind = Message(TypeRef(203));
-const CORE_V1_TAINT: Kind = Message(TypeRef(204));
-const CORE_V1_TOLERATION: Kind = Message(TypeRef(205));
-const CORE_V1_TOPOLOGY_SELECTOR_LABEL_REQUIREMENT: Kind = Message(TypeRef(206));
-const CORE_V1_TOPOLOGY_SELECTOR_TERM: Kind = Message(TypeRef(207));
-const CORE_V1_TOPOLOGY_SPREAD_CONSTRAINT: Kind = Message(TypeRef(208));
-const CORE_V1_TYPED_LOCAL_OBJECT_REFERENCE: Kind = Message(TypeRef(209));
-const CORE_V1_TYPED_OBJECT_REFERENCE: Kind = Message(TypeRef(210));
-const CORE_V1_VOLUME: Kind = Message(TypeRef(211));
-const CORE_V1_VOLUME_DEVICE: Kind = Message(TypeRef(212));
-const CORE_V1_VOLUME_MOUNT: Kind = Message(TypeRef(213));
-const CORE_V1_VOLUME_MOUNT_STATUS: Kind = Message(TypeRef(214));
-const CORE_V1_VOLUME_NODE_AFFINITY: Kind = Message(TypeRef(215));
-const CORE_V1_VOLUME_PROJECTION: Kind = Message(TypeRef(216));
-const CORE_V1_VOLUME_RESOURCE_REQUIREMENTS: Kind = Message(TypeRef(217));
-const CORE_V1_VOLUME_STATUS: Kind = Message(TypeRef(218));
-const CORE_V1_VSPHERE_VIRTUAL_DISK_VOLUME_SOURCE: Kind = Message(TypeRef(219));
-const CORE_V1_WEIGHTED_POD_AFFINITY_TERM: Kind = Message(TypeRef(220));
-const CORE_V1_WINDOWS_SECURITY_CONTEXT_OPTIONS: Kind = Message(TypeRef(221));
-const EVENTS_V1_EVENT: Kind = Message(TypeRef(222));
-const EVENTS_V1_EVENT_SERIES: Kind = Message(TypeRef(224));
-const STORAGE_V1_STORAGE_CLASS: Kind = Message(TypeRef(225));
-const META_V1_FIELD_SELECTOR_REQUIREMENT: Kind = Message(TypeRef(228));
-const META_V1_LABEL_SELECTOR: Kind = Message(TypeRef(229));
-const META_V1_LABEL_SELECTOR_REQUIREMENT: Kind = Message(TypeRef(230));
-const META_V1_LIST_META: Kind = Message(TypeRef(231));
-const META_V1_MANAGED_FIELDS_ENTRY: Kind = Message(TypeRef(232));
-const META_V1_OBJECT_META: Kind = Message(TypeRef(233));
-const META_V1_OWNER_REFERENCE: Kind = Message(TypeRef(234));
-const META_V1_PRECONDITIONS: Kind = Message(TypeRef(235));
-const META_V1_SHARD_INFO: Kind = Message(TypeRef(236));
-const META_V1_STATUS_CAUSE: Kind = Message(TypeRef(238));
-const META_V1_STATUS_DETAILS: Kind = Message(TypeRef(239));
+const AUTHENTICATION_V1_BOUND_OBJECT_REFERENCE: Kind = Message(TypeRef(0));
+const AUTHENTICATION_V1_SELF_SUBJECT_REVIEW_STATUS: Kind = Message(TypeRef(2));
+const AUTHENTICATION_V1_TOKEN_REQUEST_SPEC: Kind = Message(TypeRef(4));
+const AUTHENTICATION_V1_TOKEN_REQUEST_STATUS: Kind = Message(TypeRef(5));
+const AUTHENTICATION_V1_TOKEN_REVIEW_SPEC: Kind = Message(TypeRef(7));
+const AUTHENTICATION_V1_TOKEN_REVIEW_STATUS: Kind = Message(TypeRef(8));
+const AUTHENTICATION_V1_USER_INFO: Kind = Message(TypeRef(9));
+const AUTHORIZATION_V1_FIELD_SELECTOR_ATTRIBUTES: Kind = Message(TypeRef(10));
+const AUTHORIZATION_V1_LABEL_SELECTOR_ATTRIBUTES: Kind = Message(TypeRef(11));
+const AUTHORIZATION_V1_NON_RESOURCE_ATTRIBUTES: Kind = Message(TypeRef(13));
+const AUTHORIZATION_V1_NON_RESOURCE_RULE: Kind = Message(TypeRef(14));
+const AUTHORIZATION_V1_RESOURCE_ATTRIBUTES: Kind = Message(TypeRef(15));
+const AUTHORIZATION_V1_RESOURCE_RULE: Kind = Message(TypeRef(16));
+const AUTHORIZATION_V1_SELF_SUBJECT_ACCESS_REVIEW_SPEC: Kind = Message(TypeRef(18));
+const AUTHORIZATION_V1_SELF_SUBJECT_RULES_REVIEW_SPEC: Kind = Message(TypeRef(20));
+const AUTHORIZATION_V1_SUBJECT_ACCESS_REVIEW_SPEC: Kind = Message(TypeRef(22));
+const AUTHORIZATION_V1_SUBJECT_ACCESS_REVIEW_STATUS: Kind = Message(TypeRef(23));
+const AUTHORIZATION_V1_SUBJECT_RULES_REVIEW_STATUS: Kind = Message(TypeRef(24));
+const BATCH_V1_CRON_JOB: Kind = Message(TypeRef(25));
+const BATCH_V1_CRON_JOB_SPEC: Kind = Message(TypeRef(27));
+const BATCH_V1_CRON_JOB_STATUS: Kind = Message(TypeRef(28));
+const BATCH_V1_JOB: Kind = Message(TypeRef(29));
+const BATCH_V1_JOB_CONDITION: Kind = Message(TypeRef(30));
+const BATCH_V1_JOB_SPEC: Kind = Message(TypeRef(32));
+const BATCH_V1_JOB_STATUS: Kind = Message(TypeRef(33));
+const BATCH_V1_JOB_TEMPLATE_SPEC: Kind = Message(TypeRef(34));
+const BATCH_V1_POD_FAILURE_POLICY: Kind = Message(TypeRef(35));
+const BATCH_V1_POD_FAILURE_POLICY_ON_EXIT_CODES_REQUIREMENT: Kind = Message(TypeRef(36));
+const BATCH_V1_POD_FAILURE_POLICY_ON_POD_CONDITIONS_PATTERN: Kind = Message(TypeRef(37));
+const BATCH_V1_POD_FAILURE_POLICY_RULE: Kind = Message(TypeRef(38));
+const BATCH_V1_SUCCESS_POLICY: Kind = Message(TypeRef(39));
+const BATCH_V1_SUCCESS_POLICY_RULE: Kind = Message(TypeRef(40));
+const BATCH_V1_UNCOUNTED_TERMINATED_PODS: Kind = Message(TypeRef(41));
+const COORDINATION_V1_LEASE: Kind = Message(TypeRef(42));
+const COORDINATION_V1_LEASE_SPEC: Kind = Message(TypeRef(44));
+const CORE_V1_AWS_ELASTIC_BLOCK_STORE_VOLUME_SOURCE: Kind = Message(TypeRef(45));
+const CORE_V1_AFFINITY: Kind = Message(TypeRef(46));
+const CORE_V1_APP_ARMOR_PROFILE: Kind = Message(TypeRef(47));
+const CORE_V1_ATTACHED_VOLUME: Kind = Message(TypeRef(48));
+const CORE_V1_AZURE_DISK_VOLUME_SOURCE: Kind = Message(TypeRef(49));
+const CORE_V1_AZURE_FILE_PERSISTENT_VOLUME_SOURCE: Kind = Message(TypeRef(50));
+const CORE_V1_AZURE_FILE_VOLUME_SOURCE: Kind = Message(TypeRef(51));
+const CORE_V1_CSI_PERSISTENT_VOLUME_SOURCE: Kind = Message(TypeRef(53));
+const CORE_V1_CSI_VOLUME_SOURCE: Kind = Message(TypeRef(54));
+const CORE_V1_CAPABILITIES: Kind = Message(TypeRef(55));
+const CORE_V1_CEPH_FS_PERSISTENT_VOLUME_SOURCE: Kind = Message(TypeRef(56));
+const CORE_V1_CEPH_FS_VOLUME_SOURCE: Kind = Message(TypeRef(57));
+const CORE_V1_CINDER_PERSISTENT_VOLUME_SOURCE: Kind = Message(TypeRef(58));
+const CORE_V1_CINDER_VOLUME_SOURCE: Kind = Message(TypeRef(59));
+const CORE_V1_CLIENT_IP_CONFIG: Kind = Message(TypeRef(60));
+const CORE_V1_CLUSTER_TRUST_BUNDLE_PROJECTION: Kind = Message(TypeRef(61));
+const CORE_V1_CONFIG_MAP: Kind = Message(TypeRef(62));
+const CORE_V1_CONFIG_MAP_ENV_SOURCE: Kind = Message(TypeRef(63));
+const CORE_V1_CONFIG_MAP_KEY_SELECTOR: Kind = Message(TypeRef(64));
+const CORE_V1_CONFIG_MAP_NODE_CONFIG_SOURCE: Kind = Message(TypeRef(66));
+const CORE_V1_CONFIG_MAP_PROJECTION: Kind = Message(TypeRef(67));
+const CORE_V1_CONFIG_MAP_VOLUME_SOURCE: Kind = Message(TypeRef(68));
+const CORE_V1_CONTAINER: Kind = Message(TypeRef(69));
+const CORE_V1_CONTAINER_EXTENDED_RESOURCE_REQUEST: Kind = Message(TypeRef(70));
+const CORE_V1_CONTAINER_IMAGE: Kind = Message(TypeRef(71));
+const CORE_V1_CONTAINER_PORT: Kind = Message(TypeRef(72));
+const CORE_V1_CONTAINER_RESIZE_POLICY: Kind = Message(TypeRef(73));
+const CORE_V1_CONTAINER_RESTART_RULE: Kind = Message(TypeRef(74));
+const CORE_V1_CONTAINER_RESTART_RULE_ON_EXIT_CODES: Kind = Message(TypeRef(75));
+const CORE_V1_CONTAINER_STATE: Kind = Message(TypeRef(76));
+const CORE_V1_CONTAINER_STATE_RUNNING: Kind = Message(TypeRef(77));
+const CORE_V1_CONTAINER_STATE_TERMINATED: Kind = Message(TypeRef(78));
+const CORE_V1_CONTAINER_STATE_WAITING: Kind = Message(TypeRef(79));
+const CORE_V1_CONTAINER_STATUS: Kind = Message(TypeRef(80));
+const CORE_V1_CONTAINER_USER: Kind = Message(TypeRef(81));
+const CORE_V1_DAEMON_ENDPOINT: Kind = Message(TypeRef(82));
+const CORE_V1_DOWNWARD_API_PROJECTION: Kind = Message(TypeRef(83));
+const CORE_V1_DOWNWARD_API_VOLUME_FILE: Kind = Message(TypeRef(84));
+const CORE_V1_DOWNWARD_API_VOLUME_SOURCE: Kind = Message(TypeRef(85));
+const CORE_V1_EMPTY_DIR_VOLUME_SOURCE: Kind = Message(TypeRef(86));
+const CORE_V1_ENV_FROM_SOURCE: Kind = Message(TypeRef(87));
+const CORE_V1_ENV_VAR: Kind = Message(TypeRef(88));
+const CORE_V1_ENV_VAR_SOURCE: Kind = Message(TypeRef(89));
+const CORE_V1_EPHEMERAL_CONTAINER: Kind = Message(TypeRef(90));
+const CORE_V1_EPHEMERAL_VOLUME_SOURCE: Kind = Message(TypeRef(91));
+const CORE_V1_EVENT: Kind = Message(TypeRef(92));
+const CORE_V1_EVENT_SERIES: Kind = Message(TypeRef(94));
+const CORE_V1_EVENT_SOURCE: Kind = Message(TypeRef(95));
+const CORE_V1_EXEC_ACTION: Kind = Message(TypeRef(96));
+const CORE_V1_FC_VOLUME_SOURCE: Kind = Message(TypeRef(97));
+const CORE_V1_FILE_KEY_SELECTOR: Kind = Message(TypeRef(98));
+const CORE_V1_FLEX_PERSISTENT_VOLUME_SOURCE: Kind = Message(TypeRef(99));
+const CORE_V1_FLEX_VOLUME_SOURCE: Kind = Message(TypeRef(100));
+const CORE_V1_FLOCKER_VOLUME_SOURCE: Kind = Message(TypeRef(101));
+const CORE_V1_GCE_PERSISTENT_DISK_VOLUME_SOURCE: Kind = Message(TypeRef(102));
+const CORE_V1_GRPC_ACTION: Kind = Message(TypeRef(103));
+const CORE_V1_GIT_REPO_VOLUME_SOURCE: Kind = Message(TypeRef(104));
+const CORE_V1_GLUSTERFS_PERSISTENT_VOLUME_SOURCE: Kind = Message(TypeRef(105));
+const CORE_V1_GLUSTERFS_VOLUME_SOURCE: Kind = Message(TypeRef(106));
+const CORE_V1_HTTP_GET_ACTION: Kind = Message(TypeRef(107));
+const CORE_V1_HTTP_HEADER: Kind = Message(TypeRef(108));
+const CORE_V1_HOST_ALIAS: Kind = Message(TypeRef(109));
+const CORE_V1_HOST_IP: Kind = Message(TypeRef(110));
+const CORE_V1_HOST_PATH_VOLUME_SOURCE: Kind = Message(TypeRef(111));
+const CORE_V1_ISCSI_PERSISTENT_VOLUME_SOURCE: Kind = Message(TypeRef(112));
+const CORE_V1_ISCSI_VOLUME_SOURCE: Kind = Message(TypeRef(113));
+const CORE_V1_IMAGE_VOLUME_SOURCE: Kind = Message(TypeRef(114));
+const CORE_V1_IMAGE_VOLUME_STATUS: Kind = Message(TypeRef(115));
+const CORE_V1_KEY_TO_PATH: Kind = Message(TypeRef(116));
+const CORE_V1_LIFECYCLE: Kind = Message(TypeRef(117));
+const CORE_V1_LIFECYCLE_HANDLER: Kind = Message(TypeRef(118));
+const CORE_V1_LIMIT_RANGE: Kind = Message(TypeRef(119));
+const CORE_V1_LIMIT_RANGE_ITEM: Kind = Message(TypeRef(120));
+const CORE_V1_LIMIT_RANGE_SPEC: Kind = Message(TypeRef(122));
+const CORE_V1_LINUX_CONTAINER_USER: Kind = Message(TypeRef(123));
+const CORE_V1_LOAD_BALANCER_INGRESS: Kind = Message(TypeRef(124));
+const CORE_V1_LOAD_BALANCER_STATUS: Kind = Message(TypeRef(125));
+const CORE_V1_LOCAL_OBJECT_REFERENCE: Kind = Message(TypeRef(126));
+const CORE_V1_LOCAL_VOLUME_SOURCE: Kind = Message(TypeRef(127));
+const CORE_V1_MODIFY_VOLUME_STATUS: Kind = Message(TypeRef(128));
+const CORE_V1_NFS_VOLUME_SOURCE: Kind = Message(TypeRef(129));
+const CORE_V1_NAMESPACE: Kind = Message(TypeRef(130));
+const CORE_V1_NAMESPACE_CONDITION: Kind = Message(TypeRef(131));
+const CORE_V1_NAMESPACE_SPEC: Kind = Message(TypeRef(133));
+const CORE_V1_NAMESPACE_STATUS: Kind = Message(TypeRef(134));
+const CORE_V1_NODE: Kind = Message(TypeRef(135));
+const CORE_V1_NODE_ADDRESS: Kind = Message(TypeRef(136));
+const CORE_V1_NODE_AFFINITY: Kind = Message(TypeRef(137));
+const CORE_V1_NODE_ALLOCATABLE_RESOURCE_CLAIM_STATUS: Kind = Message(TypeRef(138));
+const CORE_V1_NODE_CONDITION: Kind = Message(TypeRef(139));
+const CORE_V1_NODE_CONFIG_SOURCE: Kind = Message(TypeRef(140));
+const CORE_V1_NODE_CONFIG_STATUS: Kind = Message(TypeRef(141));
+const CORE_V1_NODE_DAEMON_ENDPOINTS: Kind = Message(TypeRef(142));
+const CORE_V1_NODE_FEATURES: Kind = Message(TypeRef(143));
+const CORE_V1_NODE_RUNTIME_HANDLER: Kind = Message(TypeRef(145));
+const CORE_V1_NODE_RUNTIME_HANDLER_FEATURES: Kind = Message(TypeRef(146));
+const CORE_V1_NODE_SELECTOR: Kind = Message(TypeRef(147));
+const CORE_V1_NODE_SELECTOR_REQUIREMENT: Kind = Message(TypeRef(148));
+const CORE_V1_NODE_SELECTOR_TERM: Kind = Message(TypeRef(149));
+const CORE_V1_NODE_SPEC: Kind = Message(TypeRef(150));
+const CORE_V1_NODE_STATUS: Kind = Message(TypeRef(151));
+const CORE_V1_NODE_SWAP_STATUS: Kind = Message(TypeRef(152));
+const CORE_V1_NODE_SYSTEM_INFO: Kind = Message(TypeRef(153));
+const CORE_V1_OBJECT_FIELD_SELECTOR: Kind = Message(TypeRef(154));
+const CORE_V1_OBJECT_REFERENCE: Kind = Message(TypeRef(155));
+const CORE_V1_PERSISTENT_VOLUME: Kind = Message(TypeRef(156));
+const CORE_V1_PERSISTENT_VOLUME_CLAIM: Kind = Message(TypeRef(157));
+const CORE_V1_PERSISTENT_VOLUME_CLAIM_CONDITION: Kind = Message(TypeRef(158));
+const CORE_V1_PERSISTENT_VOLUME_CLAIM_SPEC: Kind = Message(TypeRef(160));
+const CORE_V1_PERSISTENT_VOLUME_CLAIM_STATUS: Kind = Message(TypeRef(161));
+const CORE_V1_PERSISTENT_VOLUME_CLAIM_TEMPLATE: Kind = Message(TypeRef(162));
+const CORE_V1_PERSISTENT_VOLUME_CLAIM_VOLUME_SOURCE: Kind = Message(TypeRef(163));
+const CORE_V1_PERSISTENT_VOLUME_SPEC: Kind = Message(TypeRef(165));
+const CORE_V1_PERSISTENT_VOLUME_STATUS: Kind = Message(TypeRef(166));
+const CORE_V1_PHOTON_PERSISTENT_DISK_VOLUME_SOURCE: Kind = Message(TypeRef(167));
+const CORE_V1_POD: Kind = Message(TypeRef(168));
+const CORE_V1_POD_AFFINITY: Kind = Message(TypeRef(169));
+const CORE_V1_POD_AFFINITY_TERM: Kind = Message(TypeRef(170));
+const CORE_V1_POD_ANTI_AFFINITY: Kind = Message(TypeRef(171));
+const CORE_V1_POD_CERTIFICATE_PROJECTION: Kind = Message(TypeRef(172));
+const CORE_V1_POD_CONDITION: Kind = Message(TypeRef(173));
+const CORE_V1_POD_DNS_CONFIG: Kind = Message(TypeRef(174));
+const CORE_V1_POD_DNS_CONFIG_OPTION: Kind = Message(TypeRef(175));
+const CORE_V1_POD_EXTENDED_RESOURCE_CLAIM_STATUS: Kind = Message(TypeRef(176));
+const CORE_V1_POD_IP: Kind = Message(TypeRef(177));
+const CORE_V1_POD_OS: Kind = Message(TypeRef(179));
+const CORE_V1_POD_READINESS_GATE: Kind = Message(TypeRef(180));
+const CORE_V1_POD_RESOURCE_CLAIM: Kind = Message(TypeRef(181));
+const CORE_V1_POD_RESOURCE_CLAIM_STATUS: Kind = Message(TypeRef(182));
+const CORE_V1_POD_SCHEDULING_GATE: Kind = Message(TypeRef(183));
+const CORE_V1_POD_SCHEDULING_GROUP: Kind = Message(TypeRef(184));
+const CORE_V1_POD_SECURITY_CONTEXT: Kind = Message(TypeRef(185));
+const CORE_V1_POD_SPEC: Kind = Message(TypeRef(186));
+const CORE_V1_POD_STATUS: Kind = Message(TypeRef(187));
+const CORE_V1_POD_TEMPLATE_SPEC: Kind = Message(TypeRef(188));
+const CORE_V1_PORT_STATUS: Kind = Message(TypeRef(189));
+const CORE_V1_PORTWORX_VOLUME_SOURCE: Kind = Message(TypeRef(190));
+const CORE_V1_PREFERRED_SCHEDULING_TERM: Kind = Message(TypeRef(191));
+const CORE_V1_PROBE: Kind = Message(TypeRef(192));
+const CORE_V1_PROJECTED_VOLUME_SOURCE: Kind = Message(TypeRef(193));
+const CORE_V1_QUOBYTE_VOLUME_SOURCE: Kind = Message(TypeRef(194));
+const CORE_V1_RBD_PERSISTENT_VOLUME_SOURCE: Kind = Message(TypeRef(195));
+const CORE_V1_RBD_VOLUME_SOURCE: Kind = Message(TypeRef(196));
+const CORE_V1_RESOURCE_CLAIM: Kind = Message(TypeRef(197));
+const CORE_V1_RESOURCE_FIELD_SELECTOR: Kind = Message(TypeRef(198));
+const CORE_V1_RESOURCE_HEALTH: Kind = Message(TypeRef(199));
+const CORE_V1_RESOURCE_QUOTA: Kind = Message(TypeRef(200));
+const CORE_V1_RESOURCE_QUOTA_SPEC: Kind = Message(TypeRef(202));
+const CORE_V1_RESOURCE_QUOTA_STATUS: Kind = Message(TypeRef(203));
+const CORE_V1_RESOURCE_REQUIREMENTS: Kind = Message(TypeRef(204));
+const CORE_V1_RESOURCE_STATUS: Kind = Message(TypeRef(205));
+const CORE_V1_SE_LINUX_OPTIONS: Kind = Message(TypeRef(206));
+const CORE_V1_SCALE_IO_PERSISTENT_VOLUME_SOURCE: Kind = Message(TypeRef(207));
+const CORE_V1_SCALE_IO_VOLUME_SOURCE: Kind = Message(TypeRef(208));
+const CORE_V1_SCOPE_SELECTOR: Kind = Message(TypeRef(209));
+const CORE_V1_SCOPED_RESOURCE_SELECTOR_REQUIREMENT: Kind = Message(TypeRef(210));
+const CORE_V1_SECCOMP_PROFILE: Kind = Message(TypeRef(211));
+const CORE_V1_SECRET: Kind = Message(TypeRef(212));
+const CORE_V1_SECRET_ENV_SOURCE: Kind = Message(TypeRef(213));
+const CORE_V1_SECRET_KEY_SELECTOR: Kind = Message(TypeRef(214));
+const CORE_V1_SECRET_PROJECTION: Kind = Message(TypeRef(216));
+const CORE_V1_SECRET_REFERENCE: Kind = Message(TypeRef(217));
+const CORE_V1_SECRET_VOLUME_SOURCE: Kind = Message(TypeRef(218));
+const CORE_V1_SECURITY_CONTEXT: Kind = Message(TypeRef(219));
+const CORE_V1_SERVICE: Kind = Message(TypeRef(220));
+const CORE_V1_SERVICE_ACCOUNT: Kind = Message(TypeRef(221));
+const CORE_V1_SERVICE_ACCOUNT_TOKEN_PROJECTION: Kind = Message(TypeRef(223));
+const CORE_V1_SERVICE_PORT: Kind = Message(TypeRef(225));
+const CORE_V1_SERVICE_SPEC: Kind = Message(TypeRef(226));
+const CORE_V1_SERVICE_STATUS: Kind = Message(TypeRef(227));
+const CORE_V1_SESSION_AFFINITY_CONFIG: Kind = Message(TypeRef(228));
+const CORE_V1_SLEEP_ACTION: Kind = Message(TypeRef(229));
+const CORE_V1_STORAGE_OS_PERSISTENT_VOLUME_SOURCE: Kind = Message(TypeRef(230));
+const CORE_V1_STORAGE_OS_VOLUME_SOURCE: Kind = Message(TypeRef(231));
+const CORE_V1_SYSCTL: Kind = Message(TypeRef(232));
+const CORE_V1_TCP_SOCKET_ACTION: Kind = Message(TypeRef(233));
+const CORE_V1_TAINT: Kind = Message(TypeRef(234));
+const CORE_V1_TOLERATION: Kind = Message(TypeRef(235));
+const CORE_V1_TOPOLOGY_SELECTOR_LABEL_REQUIREMENT: Kind = Message(TypeRef(236));
+const CORE_V1_TOPOLOGY_SELECTOR_TERM: Kind = Message(TypeRef(237));
+const CORE_V1_TOPOLOGY_SPREAD_CONSTRAINT: Kind = Message(TypeRef(238));
+const CORE_V1_TYPED_LOCAL_OBJECT_REFERENCE: Kind = Message(TypeRef(239));
+const CORE_V1_TYPED_OBJECT_REFERENCE: Kind = Message(TypeRef(240));
+const CORE_V1_VOLUME: Kind = Message(TypeRef(241));
+const CORE_V1_VOLUME_DEVICE: Kind = Message(TypeRef(242));
+const CORE_V1_VOLUME_MOUNT: Kind = Message(TypeRef(243));
+const CORE_V1_VOLUME_MOUNT_STATUS: Kind = Message(TypeRef(244));
+const CORE_V1_VOLUME_NODE_AFFINITY: Kind = Message(TypeRef(245));
+const CORE_V1_VOLUME_PROJECTION: Kind = Message(TypeRef(246));
+const CORE_V1_VOLUME_RESOURCE_REQUIREMENTS: Kind = Message(TypeRef(247));
+const CORE_V1_VOLUME_STATUS: Kind = Message(TypeRef(248));
+const CORE_V1_VSPHERE_VIRTUAL_DISK_VOLUME_SOURCE: Kind = Message(TypeRef(249));
+const CORE_V1_WEIGHTED_POD_AFFINITY_TERM: Kind = Message(TypeRef(250));
+const CORE_V1_WINDOWS_SECURITY_CONTEXT_OPTIONS: Kind = Message(TypeRef(251));
+const EVENTS_V1_EVENT: Kind = Message(TypeRef(252));
+const EVENTS_V1_EVENT_SERIES: Kind = Message(TypeRef(254));
+const NODE_V1_OVERHEAD: Kind = Message(TypeRef(255));
+const NODE_V1_RUNTIME_CLASS: Kind = Message(TypeRef(256));
+const NODE_V1_SCHEDULING: Kind = Message(TypeRef(258));
+const RBAC_V1_AGGREGATION_RULE: Kind = Message(TypeRef(260));
+const RBAC_V1_CLUSTER_ROLE: Kind = Message(TypeRef(261));
+const RBAC_V1_CLUSTER_ROLE_BINDING: Kind = Message(TypeRef(262));
+const RBAC_V1_POLICY_RULE: Kind = Message(TypeRef(265));
+const RBAC_V1_ROLE: Kind = Message(TypeRef(266));
+const RBAC_V1_ROLE_BINDING: Kind = Message(TypeRef(267));
+const RBAC_V1_ROLE_REF: Kind = Message(TypeRef(270));
+const RBAC_V1_SUBJECT: Kind = Message(TypeRef(271));
+const SCHEDULING_V1_PRIORITY_CLASS: Kind = Message(TypeRef(272));
+const STORAGE_V1_STORAGE_CLASS: Kind = Message(TypeRef(274));
+const META_V1_CONDITION: Kind = Message(TypeRef(276));
+const META_V1_DELETE_OPTIONS: Kind = Message(TypeRef(277));
+const META_V1_FIELD_SELECTOR_REQUIREMENT: Kind = Message(TypeRef(278));
+const META_V1_LABEL_SELECTOR: Kind = Message(TypeRef(279));
+const META_V1_LABEL_SELECTOR_REQUIREMENT: Kind = Message(TypeRef(280));
+const META_V1_LIST_META: Kind = Message(TypeRef(281));
+const META_V1_MANAGED_FIELDS_ENTRY: Kind = Message(TypeRef(282));
+const META_V1_OBJECT_META: Kind = Message(TypeRef(283));
+const META_V1_OWNER_REFERENCE: Kind = Message(TypeRef(284));
+const META_V1_PRECONDITIONS: Kind = Message(TypeRef(285));
+const META_V1_SHARD_INFO: Kind = Message(TypeRef(286));
+const META_V1_STATUS_CAUSE: Kind = Message(TypeRef(288));
+const META_V1_STATUS_DETAILS: Kind = Message(TypeRef(289));
 
 /// Sorted by name; a `TypeRef` is an index.
 pub(super) static TYPES: &[Type] = &[
+Type { name: "io.k8s.api.authentication.v1.BoundObjectReference", gvk: None, atomic: false, fields: &[
+    f("apiVersion", String, 2),
+    f("kind", String, 1),
+    f("name", String, 3),
+    f("uid", String, 4),
+] },
 Type { name: "io.k8s.api.authentication.v1.SelfSubjectReview", gvk: Some(["authentication.k8s.io", "v1", "SelfSubjectReview"]), atomic: false, fields: &[
     f("apiVersion", String, 0),
     f("kind", String, 0),
@@ -235,6 +278,39 @@ Type { name: "io.k8s.api.authentication.v1.SelfSubjectReview", gvk: Some(["authe
 ] },
 Type { name: "io.k8s.api.authentication.v1.SelfSubjectReviewStatus", gvk: None, atomic: false, fields: &[
     f("userInfo", AUTHENTICATION_V1_USER_INFO, 1),
+] },
+Type { name: "io.k8s.api.authentication.v1.TokenRequest", gvk: Some(["authentication.k8s.io", "v1", "TokenRequest"]), atomic: false, fields: &[
+    f("apiVersion", String, 0),
+    f("kind", String, 0),
+    f("metadata", META_V1_OBJECT_META, 1),
+    f("spec", AUTHENTICATION_V1_TOKEN_REQUEST_SPEC, 2),
+    f("status", AUTHENTICATION_V1_TOKEN_REQUEST_STATUS, 3),
+] },
+Type { name: "io.k8s.api.authentication.v1.TokenRequestSpec", gvk: None, atomic: false, fields: &[
+    f("audiences", String, 1).list(Atomic),
+    f("boundObjectRef", AUTHENTICATION_V1_BOUND_OBJECT_REFERENCE, 3),
+    f("expirationSeconds", Int64, 4).keeps_zero(),
+] },
+Type { name: "io.k8s.api.authentication.v1.TokenRequestStatus", gvk: None, atomic: false, fields: &[
+    f("expirationTimestamp", Time, 2),
+    f("token", String, 1),
+] },
+Type { name: "io.k8s.api.authentication.v1.TokenReview", gvk: Some(["authentication.k8s.io", "v1", "TokenReview"]), atomic: false, fields: &[
+    f("apiVersion", String, 0),
+    f("kind", String, 0),
+    f("metadata", META_V1_OBJECT_META, 1),
+    f("spec", AUTHENTICATION_V1_TOKEN_REVIEW_SPEC, 2).required(),
+    f("status", AUTHENTICATION_V1_TOKEN_REVIEW_STATUS, 3),
+] },
+Type { name: "io.k8s.api.authentication.v1.TokenReviewSpec", gvk: None, atomic: false, fields: &[
+    f("audiences", String, 2).list(Atomic),
+    f("token", String, 1).required().keeps_zero(),
+] },
+Type { name: "io.k8s.api.authentication.v1.TokenReviewStatus", gvk: None, atomic: false, fields: &[
+    f("audiences", String, 4).list(Atomic),
+    f("authenticated", Bool, 1).keeps_zero(),
+    f("error", String, 3),
+    f("user", AUTHENTICATION_V1_USER_INFO, 2),
 ] },
 Type { name: "io.k8s.api.authentication.v1.UserInfo", gvk: None, atomic: false, fields: &[
     f("extra", Strings, 4).map(),
@@ -249,6 +325,13 @@ Type { name: "io.k8s.api.authorization.v1.FieldSelectorAttributes", gvk: None, a
 Type { name: "io.k8s.api.authorization.v1.LabelSelectorAttributes", gvk: None, atomic: false, fields: &[
     f("rawSelector", String, 1),
     f("requirements", META_V1_LABEL_SELECTOR_REQUIREMENT, 2).list(Atomic),
+] },
+Type { name: "io.k8s.api.authorization.v1.LocalSubjectAccessReview", gvk: Some(["authorization.k8s.io", "v1", "LocalSubjectAccessReview"]), atomic: false, fields: &[
+    f("apiVersion", String, 0),
+    f("kind", String, 0),
+    f("metadata", META_V1_OBJECT_META, 1),
+    f("spec", AUTHORIZATION_V1_SUBJECT_ACCESS_REVIEW_SPEC, 2).required(),
+    f("status", AUTHORIZATION_V1_SUBJECT_ACCESS_REVIEW_STATUS, 3),
 ] },
 Type { name: "io.k8s.api.authorization.v1.NonResourceAttributes", gvk: None, atomic: false, fields: &[
     f("path", String, 1),
@@ -295,6 +378,21 @@ Type { name: "io.k8s.api.authorization.v1.SelfSubjectRulesReview", gvk: Some(["a
 ] },
 Type { name: "io.k8s.api.authorization.v1.SelfSubjectRulesReviewSpec", gvk: None, atomic: false, fields: &[
     f("namespace", String, 1),
+] },
+Type { name: "io.k8s.api.authorization.v1.SubjectAccessReview", gvk: Some(["authorization.k8s.io", "v1", "SubjectAccessReview"]), atomic: false, fields: &[
+    f("apiVersion", String, 0),
+    f("kind", String, 0),
+    f("metadata", META_V1_OBJECT_META, 1),
+    f("spec", AUTHORIZATION_V1_SUBJECT_ACCESS_REVIEW_SPEC, 2).required(),
+    f("status", AUTHORIZATION_V1_SUBJECT_ACCESS_REVIEW_STATUS, 3),
+] },
+Type { name: "io.k8s.api.authorization.v1.SubjectAccessReviewSpec", gvk: None, atomic: false, fields: &[
+    f("extra", Strings, 5).map(),
+    f("groups", String, 4).list(Atomic),
+    f("nonResourceAttributes", AUTHORIZATION_V1_NON_RESOURCE_ATTRIBUTES, 2),
+    f("resourceAttributes", AUTHORIZATION_V1_RESOURCE_ATTRIBUTES, 1),
+    f("uid", String, 6),
+    f("user", String, 3),
 ] },
 Type { name: "io.k8s.api.authorization.v1.SubjectAccessReviewStatus", gvk: None, atomic: false, fields: &[
     f("allowed", Bool, 1).required().keeps_zero(),
@@ -535,6 +633,9 @@ Type { name: "io.k8s.api.core.v1.CinderVolumeSource", gvk: None, atomic: false, 
     f("readOnly", Bool, 3),
     f("secretRef", CORE_V1_LOCAL_OBJECT_REFERENCE, 4),
     f("volumeID", String, 1).required().keeps_zero(),
+] },
+Type { name: "io.k8s.api.core.v1.ClientIPConfig", gvk: None, atomic: false, fields: &[
+    f("timeoutSeconds", Int32, 1).keeps_zero(),
 ] },
 Type { name: "io.k8s.api.core.v1.ClusterTrustBundleProjection", gvk: None, atomic: false, fields: &[
     f("labelSelector", META_V1_LABEL_SELECTOR, 3),
@@ -912,10 +1013,42 @@ Type { name: "io.k8s.api.core.v1.LifecycleHandler", gvk: None, atomic: false, fi
     f("sleep", CORE_V1_SLEEP_ACTION, 4),
     f("tcpSocket", CORE_V1_TCP_SOCKET_ACTION, 3),
 ] },
+Type { name: "io.k8s.api.core.v1.LimitRange", gvk: Some(["", "v1", "LimitRange"]), atomic: false, fields: &[
+    f("apiVersion", String, 0),
+    f("kind", String, 0),
+    f("metadata", META_V1_OBJECT_META, 1),
+    f("spec", CORE_V1_LIMIT_RANGE_SPEC, 2),
+] },
+Type { name: "io.k8s.api.core.v1.LimitRangeItem", gvk: None, atomic: false, fields: &[
+    f("default", Quantity, 4).map(),
+    f("defaultRequest", Quantity, 5).map(),
+    f("max", Quantity, 2).map(),
+    f("maxLimitRequestRatio", Quantity, 6).map(),
+    f("min", Quantity, 3).map(),
+    f("type", String, 1).required().keeps_zero(),
+] },
+Type { name: "io.k8s.api.core.v1.LimitRangeList", gvk: Some(["", "v1", "LimitRangeList"]), atomic: false, fields: &[
+    f("apiVersion", String, 0),
+    f("items", CORE_V1_LIMIT_RANGE, 2).list(Unset).required(),
+    f("kind", String, 0),
+    f("metadata", META_V1_LIST_META, 1),
+] },
+Type { name: "io.k8s.api.core.v1.LimitRangeSpec", gvk: None, atomic: false, fields: &[
+    f("limits", CORE_V1_LIMIT_RANGE_ITEM, 1).list(Atomic).required(),
+] },
 Type { name: "io.k8s.api.core.v1.LinuxContainerUser", gvk: None, atomic: false, fields: &[
     f("gid", Int64, 2).required().keeps_zero(),
     f("supplementalGroups", Int64, 3).list(Atomic),
     f("uid", Int64, 1).required().keeps_zero(),
+] },
+Type { name: "io.k8s.api.core.v1.LoadBalancerIngress", gvk: None, atomic: false, fields: &[
+    f("hostname", String, 2),
+    f("ip", String, 1),
+    f("ipMode", String, 3),
+    f("ports", CORE_V1_PORT_STATUS, 4).list(Atomic),
+] },
+Type { name: "io.k8s.api.core.v1.LoadBalancerStatus", gvk: None, atomic: false, fields: &[
+    f("ingress", CORE_V1_LOAD_BALANCER_INGRESS, 1).list(Atomic),
 ] },
 Type { name: "io.k8s.api.core.v1.LocalObjectReference", gvk: None, atomic: true, fields: &[
     f("name", String, 1),
@@ -1359,6 +1492,11 @@ Type { name: "io.k8s.api.core.v1.PodTemplateSpec", gvk: None, atomic: false, fie
     f("metadata", META_V1_OBJECT_META, 1),
     f("spec", CORE_V1_POD_SPEC, 2),
 ] },
+Type { name: "io.k8s.api.core.v1.PortStatus", gvk: None, atomic: false, fields: &[
+    f("error", String, 3),
+    f("port", Int32, 1).required().keeps_zero(),
+    f("protocol", String, 2).required().keeps_zero(),
+] },
 Type { name: "io.k8s.api.core.v1.PortworxVolumeSource", gvk: None, atomic: false, fields: &[
     f("fsType", String, 2),
     f("readOnly", Bool, 3),
@@ -1426,6 +1564,28 @@ Type { name: "io.k8s.api.core.v1.ResourceHealth", gvk: None, atomic: false, fiel
     f("message", String, 0).keeps_zero(),
     f("resourceID", String, 1).required().keeps_zero(),
 ] },
+Type { name: "io.k8s.api.core.v1.ResourceQuota", gvk: Some(["", "v1", "ResourceQuota"]), atomic: false, fields: &[
+    f("apiVersion", String, 0),
+    f("kind", String, 0),
+    f("metadata", META_V1_OBJECT_META, 1),
+    f("spec", CORE_V1_RESOURCE_QUOTA_SPEC, 2),
+    f("status", CORE_V1_RESOURCE_QUOTA_STATUS, 3),
+] },
+Type { name: "io.k8s.api.core.v1.ResourceQuotaList", gvk: Some(["", "v1", "ResourceQuotaList"]), atomic: false, fields: &[
+    f("apiVersion", String, 0),
+    f("items", CORE_V1_RESOURCE_QUOTA, 2).list(Unset).required(),
+    f("kind", String, 0),
+    f("metadata", META_V1_LIST_META, 1),
+] },
+Type { name: "io.k8s.api.core.v1.ResourceQuotaSpec", gvk: None, atomic: false, fields: &[
+    f("hard", Quantity, 1).map(),
+    f("scopeSelector", CORE_V1_SCOPE_SELECTOR, 3),
+    f("scopes", String, 2).list(Atomic),
+] },
+Type { name: "io.k8s.api.core.v1.ResourceQuotaStatus", gvk: None, atomic: false, fields: &[
+    f("hard", Quantity, 1).map(),
+    f("used", Quantity, 2).map(),
+] },
 Type { name: "io.k8s.api.core.v1.ResourceRequirements", gvk: None, atomic: false, fields: &[
     f("claims", CORE_V1_RESOURCE_CLAIM, 3).list(Keyed(&["name"])),
     f("limits", Quantity, 1).map(),
@@ -1464,6 +1624,14 @@ Type { name: "io.k8s.api.core.v1.ScaleIOVolumeSource", gvk: None, atomic: false,
     f("storagePool", String, 6),
     f("system", String, 2).required().keeps_zero(),
     f("volumeName", String, 8),
+] },
+Type { name: "io.k8s.api.core.v1.ScopeSelector", gvk: None, atomic: true, fields: &[
+    f("matchExpressions", CORE_V1_SCOPED_RESOURCE_SELECTOR_REQUIREMENT, 1).list(Atomic),
+] },
+Type { name: "io.k8s.api.core.v1.ScopedResourceSelectorRequirement", gvk: None, atomic: false, fields: &[
+    f("operator", String, 2).required().keeps_zero(),
+    f("scopeName", String, 1).required().keeps_zero(),
+    f("values", String, 3).list(Atomic),
 ] },
 Type { name: "io.k8s.api.core.v1.SeccompProfile", gvk: None, atomic: false, fields: &[
     f("localhostProfile", String, 2).keeps_zero(),
@@ -1522,6 +1690,13 @@ Type { name: "io.k8s.api.core.v1.SecurityContext", gvk: None, atomic: false, fie
     f("seccompProfile", CORE_V1_SECCOMP_PROFILE, 11),
     f("windowsOptions", CORE_V1_WINDOWS_SECURITY_CONTEXT_OPTIONS, 10),
 ] },
+Type { name: "io.k8s.api.core.v1.Service", gvk: Some(["", "v1", "Service"]), atomic: false, fields: &[
+    f("apiVersion", String, 0),
+    f("kind", String, 0),
+    f("metadata", META_V1_OBJECT_META, 1),
+    f("spec", CORE_V1_SERVICE_SPEC, 2),
+    f("status", CORE_V1_SERVICE_STATUS, 3),
+] },
 Type { name: "io.k8s.api.core.v1.ServiceAccount", gvk: Some(["", "v1", "ServiceAccount"]), atomic: false, fields: &[
     f("apiVersion", String, 0),
     f("automountServiceAccountToken", Bool, 4).keeps_zero(),
@@ -1540,6 +1715,49 @@ Type { name: "io.k8s.api.core.v1.ServiceAccountTokenProjection", gvk: None, atom
     f("audience", String, 1),
     f("expirationSeconds", Int64, 2).keeps_zero(),
     f("path", String, 3).required().keeps_zero(),
+] },
+Type { name: "io.k8s.api.core.v1.ServiceList", gvk: Some(["", "v1", "ServiceList"]), atomic: false, fields: &[
+    f("apiVersion", String, 0),
+    f("items", CORE_V1_SERVICE, 2).list(Unset).required(),
+    f("kind", String, 0),
+    f("metadata", META_V1_LIST_META, 1),
+] },
+Type { name: "io.k8s.api.core.v1.ServicePort", gvk: None, atomic: false, fields: &[
+    f("appProtocol", String, 6),
+    f("name", String, 1),
+    f("nodePort", Int32, 5).keeps_zero(),
+    f("port", Int32, 3).required().keeps_zero(),
+    f("protocol", String, 2),
+    f("targetPort", IntOrString, 4),
+] },
+Type { name: "io.k8s.api.core.v1.ServiceSpec", gvk: None, atomic: false, fields: &[
+    f("allocateLoadBalancerNodePorts", Bool, 20).keeps_zero(),
+    f("clusterIP", String, 3),
+    f("clusterIPs", String, 18).list(Atomic),
+    f("externalIPs", String, 5).list(Atomic),
+    f("externalName", String, 10),
+    f("externalTrafficPolicy", String, 11),
+    f("healthCheckNodePort", Int32, 12).keeps_zero(),
+    f("internalTrafficPolicy", String, 22),
+    f("ipFamilies", String, 19).list(Atomic),
+    f("ipFamilyPolicy", String, 17),
+    f("loadBalancerClass", String, 21),
+    f("loadBalancerIP", String, 8),
+    f("loadBalancerSourceRanges", String, 9).list(Atomic),
+    f("ports", CORE_V1_SERVICE_PORT, 1).list(Keyed(&["port", "protocol"])).patch(Merge, "port"),
+    f("publishNotReadyAddresses", Bool, 13).keeps_zero(),
+    f("selector", String, 2).map().atomic(),
+    f("sessionAffinity", String, 7),
+    f("sessionAffinityConfig", CORE_V1_SESSION_AFFINITY_CONFIG, 14),
+    f("trafficDistribution", String, 23),
+    f("type", String, 4),
+] },
+Type { name: "io.k8s.api.core.v1.ServiceStatus", gvk: None, atomic: false, fields: &[
+    f("conditions", META_V1_CONDITION, 2).list(Keyed(&["type"])).patch(Merge, "type"),
+    f("loadBalancer", CORE_V1_LOAD_BALANCER_STATUS, 1),
+] },
+Type { name: "io.k8s.api.core.v1.SessionAffinityConfig", gvk: None, atomic: false, fields: &[
+    f("clientIP", CORE_V1_CLIENT_IP_CONFIG, 1),
 ] },
 Type { name: "io.k8s.api.core.v1.SleepAction", gvk: None, atomic: false, fields: &[
     f("seconds", Int64, 1).required().keeps_zero(),
@@ -1723,6 +1941,120 @@ Type { name: "io.k8s.api.events.v1.EventSeries", gvk: None, atomic: false, field
     f("count", Int32, 1).required().keeps_zero(),
     f("lastObservedTime", MicroTime, 2).required(),
 ] },
+Type { name: "io.k8s.api.node.v1.Overhead", gvk: None, atomic: false, fields: &[
+    f("podFixed", Quantity, 1).map(),
+] },
+Type { name: "io.k8s.api.node.v1.RuntimeClass", gvk: Some(["node.k8s.io", "v1", "RuntimeClass"]), atomic: false, fields: &[
+    f("apiVersion", String, 0),
+    f("handler", String, 2).required().keeps_zero(),
+    f("kind", String, 0),
+    f("metadata", META_V1_OBJECT_META, 1),
+    f("overhead", NODE_V1_OVERHEAD, 3),
+    f("scheduling", NODE_V1_SCHEDULING, 4),
+] },
+Type { name: "io.k8s.api.node.v1.RuntimeClassList", gvk: Some(["node.k8s.io", "v1", "RuntimeClassList"]), atomic: false, fields: &[
+    f("apiVersion", String, 0),
+    f("items", NODE_V1_RUNTIME_CLASS, 2).list(Unset).required(),
+    f("kind", String, 0),
+    f("metadata", META_V1_LIST_META, 1),
+] },
+Type { name: "io.k8s.api.node.v1.Scheduling", gvk: None, atomic: false, fields: &[
+    f("nodeSelector", String, 1).map().atomic(),
+    f("tolerations", CORE_V1_TOLERATION, 2).list(Atomic),
+] },
+Type { name: "io.k8s.api.policy.v1.Eviction", gvk: Some(["policy", "v1", "Eviction"]), atomic: false, fields: &[
+    f("apiVersion", String, 0),
+    f("deleteOptions", META_V1_DELETE_OPTIONS, 2),
+    f("kind", String, 0),
+    f("metadata", META_V1_OBJECT_META, 1),
+] },
+Type { name: "io.k8s.api.rbac.v1.AggregationRule", gvk: None, atomic: false, fields: &[
+    f("clusterRoleSelectors", META_V1_LABEL_SELECTOR, 1).list(Atomic),
+] },
+Type { name: "io.k8s.api.rbac.v1.ClusterRole", gvk: Some(["rbac.authorization.k8s.io", "v1", "ClusterRole"]), atomic: false, fields: &[
+    f("aggregationRule", RBAC_V1_AGGREGATION_RULE, 3),
+    f("apiVersion", String, 0),
+    f("kind", String, 0),
+    f("metadata", META_V1_OBJECT_META, 1),
+    f("rules", RBAC_V1_POLICY_RULE, 2).list(Atomic),
+] },
+Type { name: "io.k8s.api.rbac.v1.ClusterRoleBinding", gvk: Some(["rbac.authorization.k8s.io", "v1", "ClusterRoleBinding"]), atomic: false, fields: &[
+    f("apiVersion", String, 0),
+    f("kind", String, 0),
+    f("metadata", META_V1_OBJECT_META, 1),
+    f("roleRef", RBAC_V1_ROLE_REF, 3).required(),
+    f("subjects", RBAC_V1_SUBJECT, 2).list(Atomic),
+] },
+Type { name: "io.k8s.api.rbac.v1.ClusterRoleBindingList", gvk: Some(["rbac.authorization.k8s.io", "v1", "ClusterRoleBindingList"]), atomic: false, fields: &[
+    f("apiVersion", String, 0),
+    f("items", RBAC_V1_CLUSTER_ROLE_BINDING, 2).list(Unset).required(),
+    f("kind", String, 0),
+    f("metadata", META_V1_LIST_META, 1),
+] },
+Type { name: "io.k8s.api.rbac.v1.ClusterRoleList", gvk: Some(["rbac.authorization.k8s.io", "v1", "ClusterRoleList"]), atomic: false, fields: &[
+    f("apiVersion", String, 0),
+    f("items", RBAC_V1_CLUSTER_ROLE, 2).list(Unset).required(),
+    f("kind", String, 0),
+    f("metadata", META_V1_LIST_META, 1),
+] },
+Type { name: "io.k8s.api.rbac.v1.PolicyRule", gvk: None, atomic: false, fields: &[
+    f("apiGroups", String, 2).list(Atomic),
+    f("nonResourceURLs", String, 5).list(Atomic),
+    f("resourceNames", String, 4).list(Atomic),
+    f("resources", String, 3).list(Atomic),
+    f("verbs", String, 1).list(Atomic).required(),
+] },
+Type { name: "io.k8s.api.rbac.v1.Role", gvk: Some(["rbac.authorization.k8s.io", "v1", "Role"]), atomic: false, fields: &[
+    f("apiVersion", String, 0),
+    f("kind", String, 0),
+    f("metadata", META_V1_OBJECT_META, 1),
+    f("rules", RBAC_V1_POLICY_RULE, 2).list(Atomic),
+] },
+Type { name: "io.k8s.api.rbac.v1.RoleBinding", gvk: Some(["rbac.authorization.k8s.io", "v1", "RoleBinding"]), atomic: false, fields: &[
+    f("apiVersion", String, 0),
+    f("kind", String, 0),
+    f("metadata", META_V1_OBJECT_META, 1),
+    f("roleRef", RBAC_V1_ROLE_REF, 3).required(),
+    f("subjects", RBAC_V1_SUBJECT, 2).list(Atomic),
+] },
+Type { name: "io.k8s.api.rbac.v1.RoleBindingList", gvk: Some(["rbac.authorization.k8s.io", "v1", "RoleBindingList"]), atomic: false, fields: &[
+    f("apiVersion", String, 0),
+    f("items", RBAC_V1_ROLE_BINDING, 2).list(Unset).required(),
+    f("kind", String, 0),
+    f("metadata", META_V1_LIST_META, 1),
+] },
+Type { name: "io.k8s.api.rbac.v1.RoleList", gvk: Some(["rbac.authorization.k8s.io", "v1", "RoleList"]), atomic: false, fields: &[
+    f("apiVersion", String, 0),
+    f("items", RBAC_V1_ROLE, 2).list(Unset).required(),
+    f("kind", String, 0),
+    f("metadata", META_V1_LIST_META, 1),
+] },
+Type { name: "io.k8s.api.rbac.v1.RoleRef", gvk: None, atomic: true, fields: &[
+    f("apiGroup", String, 1),
+    f("kind", String, 2).required().keeps_zero(),
+    f("name", String, 3).required().keeps_zero(),
+] },
+Type { name: "io.k8s.api.rbac.v1.Subject", gvk: None, atomic: true, fields: &[
+    f("apiGroup", String, 2),
+    f("kind", String, 1).required().keeps_zero(),
+    f("name", String, 3).required().keeps_zero(),
+    f("namespace", String, 4),
+] },
+Type { name: "io.k8s.api.scheduling.v1.PriorityClass", gvk: Some(["scheduling.k8s.io", "v1", "PriorityClass"]), atomic: false, fields: &[
+    f("apiVersion", String, 0),
+    f("description", String, 4),
+    f("globalDefault", Bool, 3).keeps_zero(),
+    f("kind", String, 0),
+    f("metadata", META_V1_OBJECT_META, 1),
+    f("preemptionPolicy", String, 5),
+    f("value", Int32, 2).keeps_zero(),
+] },
+Type { name: "io.k8s.api.scheduling.v1.PriorityClassList", gvk: Some(["scheduling.k8s.io", "v1", "PriorityClassList"]), atomic: false, fields: &[
+    f("apiVersion", String, 0),
+    f("items", SCHEDULING_V1_PRIORITY_CLASS, 2).list(Unset).required(),
+    f("kind", String, 0),
+    f("metadata", META_V1_LIST_META, 1),
+] },
 Type { name: "io.k8s.api.storage.v1.StorageClass", gvk: Some(["storage.k8s.io", "v1", "StorageClass"]), atomic: false, fields: &[
     f("allowVolumeExpansion", Bool, 6).keeps_zero(),
     f("allowedTopologies", CORE_V1_TOPOLOGY_SELECTOR_TERM, 8).list(Atomic),
@@ -1740,6 +2072,14 @@ Type { name: "io.k8s.api.storage.v1.StorageClassList", gvk: Some(["storage.k8s.i
     f("items", STORAGE_V1_STORAGE_CLASS, 2).list(Unset).required(),
     f("kind", String, 0),
     f("metadata", META_V1_LIST_META, 1),
+] },
+Type { name: "io.k8s.apimachinery.pkg.apis.meta.v1.Condition", gvk: None, atomic: false, fields: &[
+    f("lastTransitionTime", Time, 4).required(),
+    f("message", String, 6).required().keeps_zero(),
+    f("observedGeneration", Int64, 3).keeps_zero(),
+    f("reason", String, 5).required().keeps_zero(),
+    f("status", String, 2).required().keeps_zero(),
+    f("type", String, 1).required().keeps_zero(),
 ] },
 Type { name: "io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions", gvk: Some(["", "v1", "DeleteOptions"]), atomic: false, fields: &[
     f("apiVersion", String, 0),
