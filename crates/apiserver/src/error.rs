@@ -15,6 +15,12 @@ impl Failure {
     }
 }
 
+impl From<Box<Status>> for Failure {
+    fn from(status: Box<Status>) -> Self {
+        Self(status)
+    }
+}
+
 impl From<Status> for Failure {
     fn from(status: Status) -> Self {
         Self(Box::new(status))

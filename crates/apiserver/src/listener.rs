@@ -1,6 +1,6 @@
 //! TLS connections: handshake, HTTP/1.1 and 2, and an end that does not wait for ever.
 
-use crate::auth::{ServerTls, User};
+use crate::auth::{ServerTls, User, user_of_certificate};
 use crate::server::ApiServer;
 use axum::body::Body;
 use hyper::service::service_fn;
@@ -66,7 +66,7 @@ async fn connection(server: Arc<ApiServer>, acceptor: TlsAcceptor, stream: TcpSt
         .get_ref()
         .1
         .peer_certificates()
-        .and_then(|chain| User::from_certificate(chain.first()?))
+        .and_then(|chain| user_of_certificate(chain.first()?))
         .unwrap_or_else(User::anonymous);
     let stop = server.stop.clone();
     let service = service_fn(move |request: http::Request<hyper::body::Incoming>| {

@@ -220,6 +220,7 @@ impl ApiServer {
         self.ensure_bootstrapped().await?;
         let mut call = Call {
             server: self,
+            user: incoming.user.clone(),
             kind,
             path,
             query: incoming.query.clone(),

@@ -16,6 +16,7 @@ pub mod pod;
 pub mod secret;
 pub mod service_account;
 
+pub mod admission;
 pub mod correlate;
 pub mod schema;
 

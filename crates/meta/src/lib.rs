@@ -11,3 +11,4 @@ pub mod patch;
 pub mod quantity;
 pub mod selector;
 pub mod status;
+pub mod user;

@@ -44,7 +44,7 @@ pub struct MastersOnly;
 
 impl Authorizer for MastersOnly {
     fn authorize(&self, user: &User, attributes: &Attributes<'_>) -> Decision {
-        if user.groups.iter().any(|group| group == "system:masters") || is_public(attributes) {
+        if user.is_in("system:masters") || is_public(attributes) {
             return Decision::Allow;
         }
         Decision::Deny
@@ -91,7 +91,7 @@ mod tests {
     use super::*;
 
     fn user(groups: &[&str]) -> User {
-        User { name: "x".into(), groups: groups.iter().map(|g| (*g).into()).collect() }
+        User::new("x", groups)
     }
 
     #[test]

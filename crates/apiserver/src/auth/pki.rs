@@ -348,7 +348,7 @@ fn broken(error: impl std::fmt::Display) -> io::Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::auth::User;
+    use crate::auth::user_of_certificate;
     use std::os::unix::fs::PermissionsExt as _;
 
     fn at(text: &str) -> Timestamp {
@@ -388,11 +388,11 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let pki = Pki::load_or_create(dir.path(), &[], &[], at("2026-01-01T00:00:00Z")).unwrap();
         let der = certificate_der(&pki.admin.certificate).unwrap();
-        let user = User::from_certificate(&der).unwrap();
+        let user = user_of_certificate(&der).unwrap();
         assert_eq!(user.name, "kiln-admin");
         assert_eq!(user.groups, ["system:masters", "system:authenticated"]);
         assert!(pki.admin_kubeconfig("https://127.0.0.1:6443").contains("server: \"https://127.0.0.1:6443\""));
-        assert!(User::from_certificate(b"nonsense").is_none());
+        assert!(user_of_certificate(b"nonsense").is_none());
     }
 
     #[test]

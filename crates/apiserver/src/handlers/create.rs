@@ -1,12 +1,14 @@
 //! POST: a new object. The order of work is K:apiserver/pkg/registry/generic/registry/store.go's.
 
 use super::{Call, decode};
+use crate::admission::{self, Gate};
 use crate::error::{Failure, commit_failed};
 use crate::respond::Answer;
-use crate::{admission, storage};
+use crate::storage;
 use axum::body::Body;
 use http::StatusCode;
 use kinds::Scope;
+use kinds::admission::Operation;
 use meta::field::FieldError;
 use meta::status::Status;
 use serde_json::{Map, Value};
@@ -15,8 +17,8 @@ use store::{CommitError, Op, Txn};
 /// How often a generated name may collide before the client is told.
 const NAME_ATTEMPTS: usize = 8;
 
-/// How often the namespace may change under a create before it is told to come back.
-const NAMESPACE_ATTEMPTS: usize = 16;
+/// How often the namespace, or what admission writes along, may change under a create before it is told to come back.
+const RACES: usize = 16;
 
 pub(crate) async fn create(call: &mut Call<'_>, body: Body) -> Result<Answer, Failure> {
     let dry_run = call.query.dry_run("CreateOptions")?;
@@ -25,13 +27,18 @@ pub(crate) async fn create(call: &mut Call<'_>, body: Body) -> Result<Answer, Fa
     place(call, &mut decoded)?;
     let is_generated =
         meta::object::name(&decoded).is_empty() && !meta::object::text(&decoded, "generateName").is_empty();
-    let (mut n_names, mut n_namespaces) = (1, 1);
+    let n_warnings = call.warnings.len();
+    let (mut n_names, mut n_races) = (1, 1);
     loop {
         let name = meta::object::name(&decoded);
-        let namespace = &call.path.namespace;
+        let namespace = &call.path.namespace.clone();
         let condition = admission::namespace_takes(&call.server.store, call.kind, namespace, name)?;
+        let gate = Gate { operation: Operation::Create, old: None, dry_run };
+        call.warnings.truncate(n_warnings);
         let mut object = decoded.clone();
+        gate.mutate(call, &mut object)?;
         complete(call, &mut object)?;
+        let writes = gate.validate(call, &object)?;
         let name = meta::object::name(&object).to_owned();
         let key = storage::key(call.kind, namespace, &name);
         if dry_run {
@@ -47,10 +54,11 @@ pub(crate) async fn create(call: &mut Call<'_>, body: Body) -> Result<Answer, Fa
             return Err(Status::already_exists(call.what(), &name).into());
         }
         let value = storage::stored_form(call.kind, &object);
-        let txn = Txn {
+        let mut txn = Txn {
             conditions: [(key.clone(), 0)].into_iter().chain(condition).collect(),
             ops: vec![Op::Put { key: key.clone(), value }],
         };
+        admission::join(&mut txn, &writes)?;
         match call.server.store.commit(txn).await {
             Ok(committed) => {
                 warn(call, &object);
@@ -59,11 +67,11 @@ pub(crate) async fn create(call: &mut Call<'_>, body: Body) -> Result<Answer, Fa
                 storage::remember(call.kind, &record, &object);
                 return call.answer_record(StatusCode::CREATED, &record);
             }
-            // The namespace was written meanwhile: look at it again.
+            // The namespace, or what admission writes along, was written meanwhile: look at it again.
             Err(CommitError::Conflict { key: lost, .. }) if lost != key => {
-                n_namespaces += 1;
-                if NAMESPACE_ATTEMPTS < n_namespaces {
-                    return Err(Status::conflict(call.what(), &name, "its namespace keeps changing").into());
+                n_races += 1;
+                if RACES < n_races {
+                    return Err(Status::conflict(call.what(), &name, &format!("{lost} keeps changing")).into());
                 }
             }
             Err(CommitError::Conflict { .. }) if !is_generated => {

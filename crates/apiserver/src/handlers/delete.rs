@@ -48,7 +48,7 @@ pub(crate) async fn delete(call: &mut Call<'_>, body: Body) -> Result<Answer, Fa
                 warn(call, &options);
                 return call.answer_object(StatusCode::OK, object);
             }
-            Err(Lost::Race) => {}
+            Err(Lost::Race | Lost::Along) => {}
             Err(Lost::Failed(failure)) => return Err(failure),
         }
     }
@@ -72,7 +72,7 @@ pub(crate) async fn delete_collection(call: &mut Call<'_>, body: Body) -> Result
                     items.push(object);
                     break;
                 }
-                Err(Lost::Race) => {}
+                Err(Lost::Race | Lost::Along) => {}
                 Err(Lost::Failed(failure)) => return Err(failure),
             }
             match call.server.store.get(&record.key) {

@@ -11,6 +11,7 @@ pub(crate) mod watch;
 mod decode;
 mod select;
 
+use crate::auth::User;
 use crate::error::{Failure, what};
 use crate::negotiate::{Encoding, Form, Shape};
 use crate::query::Query;
@@ -28,6 +29,7 @@ use store::Record;
 /// One request for a resource, understood and allowed.
 pub(crate) struct Call<'a> {
     pub server: &'a Arc<ApiServer>,
+    pub user: User,
     pub kind: &'static dyn Kind,
     pub path: ResourcePath,
     pub query: Query,

@@ -1,11 +1,13 @@
 //! PUT, and what every change of an existing object has in common.
 
 use super::{Call, decode};
+use crate::admission::{self, Gate};
 use crate::error::{Failure, commit_failed};
 use crate::respond::Answer;
 use crate::storage;
 use axum::body::Body;
 use http::StatusCode;
+use kinds::admission::{Operation, Write};
 use kinds::{Kind, Part};
 use meta::field::FieldError;
 use meta::status::Status;
@@ -15,6 +17,8 @@ use store::{CommitError, Op, Record, Txn};
 
 /// How often an update that names no resourceVersion is tried again when others write meanwhile.
 const ATTEMPTS: usize = 5;
+/// How often what admission writes along may change under an update before it is told to come back.
+const RACES: usize = 16;
 
 /// Replaces the part of the object that this path may change.
 pub(crate) async fn update(call: &mut Call<'_>, body: Body, part: Part) -> Result<Answer, Failure> {
@@ -59,13 +63,15 @@ pub(super) fn check_name(call: &Call<'_>, object: &Value) -> Result<(), Failure>
 pub(crate) enum Lost {
     /// Somebody else wrote between the read and the write.
     Race,
+    /// Somebody else wrote what admission wants written along.
+    Along,
     Failed(Failure),
 }
 
 impl Lost {
     pub(crate) fn into_failure(self, call: &Call<'_>) -> Failure {
         match self {
-            Self::Race => Status::modified(call.what(), &call.path.name).into(),
+            Self::Race | Self::Along => Status::modified(call.what(), &call.path.name).into(),
             Self::Failed(failure) => failure,
         }
     }
@@ -106,6 +112,8 @@ impl Change<'_, '_> {
     pub(crate) async fn apply(self, record: &Arc<Record>, old: &Value, mut new: Value) -> Result<Written, Lost> {
         let kind = self.call.kind;
         check_preconditions(self.call, old, &new)?;
+        let gate = Gate { operation: Operation::Update, old: Some(old), dry_run: self.dry_run };
+        gate.mutate(self.call, &mut new)?;
         keep_system_metadata(&mut new, old);
         kind.prepare_update(&mut new, old, self.part);
         let mut errors = kind.validate(&new);
@@ -118,7 +126,28 @@ impl Change<'_, '_> {
         }
         let warnings = kind.warnings(&new);
         self.call.warnings.extend(warnings);
-        self.write(record, new).await
+        let writes = gate.validate(self.call, &new)?;
+        if writes.is_empty() || self.dry_run || is_finished_deletion(kind, &new) {
+            return self.write(record, new).await;
+        }
+        self.write_together(&gate, record, &new, writes).await
+    }
+
+    /// Writes the object with what admission wants written along, which others may write meanwhile.
+    async fn write_together(
+        self,
+        gate: &Gate<'_>,
+        record: &Arc<Record>,
+        new: &Value,
+        mut writes: Vec<Write>,
+    ) -> Result<Written, Lost> {
+        for _ in 1..RACES {
+            match put_with(self.call, record, new, &writes).await {
+                Err(Lost::Along) => writes = gate.validate(self.call, new)?,
+                other => return other.map(Written::Stored),
+            }
+        }
+        put_with(self.call, record, new, &writes).await.map(Written::Stored)
     }
 
     /// Writes what has been checked, or lets the object go.
@@ -139,12 +168,24 @@ impl Change<'_, '_> {
 
 /// Writes an object over the record it was read as. What changes nothing is not written.
 pub(crate) async fn put(call: &Call<'_>, record: &Arc<Record>, object: &Value) -> Result<Arc<Record>, Lost> {
+    put_with(call, record, object, &[]).await
+}
+
+/// The same, together with what admission wants written along.
+async fn put_with(
+    call: &Call<'_>,
+    record: &Arc<Record>,
+    object: &Value,
+    writes: &[Write],
+) -> Result<Arc<Record>, Lost> {
     let value = storage::stored_form(call.kind, object);
-    if value == record.value {
+    if value == record.value && writes.is_empty() {
         return Ok(record.clone());
     }
     let key = record.key.to_string();
-    let txn = Txn { conditions: vec![(key.clone(), record.revision)], ops: vec![Op::Put { key, value }] };
+    let mut txn =
+        Txn { conditions: vec![(key.clone(), record.revision)], ops: vec![Op::Put { key: key.clone(), value }] };
+    admission::join(&mut txn, writes)?;
     match call.server.store.commit(txn).await {
         Ok(committed) => {
             let record = committed.records.into_iter().next().flatten();
@@ -152,6 +193,7 @@ pub(crate) async fn put(call: &Call<'_>, record: &Arc<Record>, object: &Value) -
             storage::remember(call.kind, &record, object);
             Ok(record)
         }
+        Err(CommitError::Conflict { key: lost, .. }) if lost != key => Err(Lost::Along),
         Err(CommitError::Conflict { .. }) => Err(Lost::Race),
         Err(error) => Err(Lost::Failed(commit_failed(&error))),
     }

@@ -18,7 +18,7 @@ async fn strangers_see_health_and_nothing_else() {
 #[tokio::test]
 async fn the_known_without_rights_are_told_what_they_lack() {
     let mut server = Server::new();
-    server.user = User { name: "x".into(), groups: vec!["system:authenticated".into()] };
+    server.user = User { name: "x".into(), groups: vec!["system:authenticated".into()], ..User::default() };
     server.get(JOBS).await.expect_status(
         403,
         "Forbidden",

@@ -126,7 +126,7 @@ impl Server {
             node: Arc::new(EchoNode),
             version: "v1.36.2+kiln.0.1.0".into(),
         });
-        let user = User { name: "admin".into(), groups: vec!["system:masters".into()] };
+        let user = User { name: "admin".into(), groups: vec!["system:masters".into()], ..User::default() };
         Self { api, clock, user }
     }
 
