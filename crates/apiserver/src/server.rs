@@ -48,7 +48,7 @@ pub struct ApiServer {
     /// Ends watches and background work.
     pub(crate) stop: CancellationToken,
     version: String,
-    authorizer: Box<dyn Authorizer>,
+    pub(crate) authorizer: Box<dyn Authorizer>,
     is_ready: AtomicBool,
     bootstrapped: OnceCell<()>,
 }
@@ -151,8 +151,8 @@ impl ApiServer {
 
     fn authorize(&self, user: &User, attributes: &Attributes<'_>) -> Result<(), Failure> {
         match self.authorizer.authorize(user, attributes) {
-            Decision::Allow => Ok(()),
-            Decision::Deny => Err(refuse(user, attributes).into()),
+            Decision::Allow(_) => Ok(()),
+            Decision::NoOpinion(_) => Err(refuse(user, attributes).into()),
         }
     }
 

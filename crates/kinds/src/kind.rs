@@ -1,5 +1,6 @@
 //! What the server needs to know of a kind. Everything here is a pure function of objects and instants.
 
+use crate::review::Review;
 use jiff::Timestamp;
 use meta::field::FieldError;
 use serde_json::Value;
@@ -170,4 +171,8 @@ pub trait Kind: Send + Sync + std::fmt::Debug {
     fn from_storage(&self, _object: &mut Value) {}
     /// Turns this kind's form into the one that `storage()`'s own kind stores.
     fn to_storage(&self, _object: &mut Value) {}
+    /// The kind as a question that is answered and never stored; `None` for every kind that is stored.
+    fn as_review(&self) -> Option<&dyn Review> {
+        None
+    }
 }

@@ -13,9 +13,11 @@ pub mod lease;
 pub mod namespace;
 pub mod node;
 pub mod pod;
+pub mod review;
 pub mod secret;
 pub mod service_account;
 
+pub mod access;
 pub mod admission;
 pub mod correlate;
 pub mod schema;
@@ -44,6 +46,7 @@ pub const KINDS: &[&dyn Kind] = &[
     &cronjob::CronJob,
     &lease::Lease,
     &event::Event,
+    &review::SelfSubjectReview,
 ];
 
 /// Looks a kind up by group and plural name.

@@ -1,36 +1,8 @@
 //! May this user do that? One rule today: members of `system:masters` may everything. RBAC joins here.
 
 use super::User;
+use kinds::access::{Attributes, Decision};
 use meta::status::{GroupResource, Status};
-
-/// What is asked for, in the words of RBAC.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Attributes<'a> {
-    /// get, list, watch, create, update, patch, delete, deletecollection; for paths the method in lower case.
-    pub verb: &'a str,
-    /// API group, empty for the core group.
-    pub group: &'a str,
-    /// Plural name; empty when a path is asked for.
-    pub resource: &'a str,
-    /// Empty for the object itself.
-    pub subresource: &'a str,
-    /// Empty for all namespaces and for cluster-scoped resources.
-    pub namespace: &'a str,
-    /// Empty for collections.
-    pub name: &'a str,
-    /// The path, when no resource is asked for.
-    pub path: &'a str,
-}
-
-/// An authorizer's answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[must_use = "a decision nobody applies is a lost decision"]
-pub enum Decision {
-    /// Yes.
-    Allow,
-    /// No: 401 or 403.
-    Deny,
-}
 
 /// Decides what users may do.
 pub trait Authorizer: Send + Sync + 'static {
@@ -45,9 +17,9 @@ pub struct MastersOnly;
 impl Authorizer for MastersOnly {
     fn authorize(&self, user: &User, attributes: &Attributes<'_>) -> Decision {
         if user.is_in("system:masters") || is_public(attributes) {
-            return Decision::Allow;
+            return Decision::Allow(String::new());
         }
-        Decision::Deny
+        Decision::NoOpinion(String::new())
     }
 }
 
@@ -99,16 +71,20 @@ mod tests {
         let path = |path| Attributes { verb: "get", path, ..Attributes::default() };
         let jobs = Attributes { verb: "list", group: "batch", resource: "jobs", ..Attributes::default() };
         for (groups, attributes, expect) in [
-            (&["system:masters"][..], jobs, Decision::Allow),
-            (&["dev"], jobs, Decision::Deny),
-            (&["dev"], path("/healthz"), Decision::Allow),
-            (&["dev"], path("/readyz/ping"), Decision::Allow),
-            (&["dev"], path("/version/"), Decision::Allow),
-            (&["dev"], path("/api"), Decision::Deny),
-            (&["dev"], Attributes { verb: "post", ..path("/healthz") }, Decision::Deny),
-            (&["dev"], Attributes { resource: "version", ..path("/version") }, Decision::Deny),
+            (&["system:masters"][..], jobs, true),
+            (&["dev"], jobs, false),
+            (&["dev"], path("/healthz"), true),
+            (&["dev"], path("/readyz/ping"), true),
+            (&["dev"], path("/version/"), true),
+            (&["dev"], path("/api"), false),
+            (&["dev"], Attributes { verb: "post", ..path("/healthz") }, false),
+            (&["dev"], Attributes { resource: "version", ..path("/version") }, false),
         ] {
-            assert_eq!(MastersOnly.authorize(&user(groups), &attributes), expect, "{groups:?} {attributes:?}");
+            assert_eq!(
+                MastersOnly.authorize(&user(groups), &attributes).is_allowed(),
+                expect,
+                "{groups:?} {attributes:?}"
+            );
         }
     }
 

@@ -3,7 +3,8 @@
 mod authorizer;
 mod pki;
 
-pub use authorizer::{Attributes, Authorizer, Decision, MastersOnly};
+pub use authorizer::{Authorizer, MastersOnly};
+pub use kinds::access::{Attributes, Decision};
 pub use pki::{Pki, ServerTls};
 
 pub(crate) use authorizer::refuse;

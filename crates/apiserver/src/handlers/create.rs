@@ -1,6 +1,6 @@
 //! POST: a new object. The order of work is K:apiserver/pkg/registry/generic/registry/store.go's.
 
-use super::{Call, decode};
+use super::{Call, decode, review};
 use crate::admission::{self, Gate};
 use crate::error::{Failure, commit_failed};
 use crate::respond::Answer;
@@ -25,6 +25,9 @@ pub(crate) async fn create(call: &mut Call<'_>, body: Body) -> Result<Answer, Fa
     let strictness = call.query.strictness("CreateOptions")?;
     let mut decoded = decode::object(call, body, strictness).await?;
     place(call, &mut decoded)?;
+    if let Some(review) = call.kind.as_review() {
+        return review::answer(call, review, &decoded);
+    }
     let is_generated =
         meta::object::name(&decoded).is_empty() && !meta::object::text(&decoded, "generateName").is_empty();
     let n_warnings = call.warnings.len();

@@ -9,6 +9,7 @@ pub(crate) mod update;
 pub(crate) mod watch;
 
 mod decode;
+mod review;
 mod select;
 
 use crate::auth::User;

@@ -12,6 +12,7 @@ mod hostile;
 mod lists;
 mod negotiation;
 mod patches;
+mod reviews;
 mod subresources;
 mod tls;
 mod verbs;

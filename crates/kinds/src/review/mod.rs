@@ -1,0 +1,46 @@
+//! Kinds that are questions: a POST is answered with the same object and its status filled in, and nothing is stored.
+
+mod self_subject_review;
+
+pub use self_subject_review::SelfSubjectReview;
+
+use crate::access::{Attributes, Decision};
+use jiff::Timestamp;
+use meta::status::Status;
+use meta::user::User;
+use serde_json::{Map, Value, json};
+
+/// A kind that is a question. Decoding, defaults and `Kind::validate` come before.
+pub trait Review {
+    /// The object with its status.
+    fn answer(&self, object: &Value, reviewer: &dyn Reviewer) -> Result<Value, Box<Status>>;
+}
+
+/// Whom reviews ask.
+pub trait Reviewer {
+    /// Who sent the review.
+    fn user(&self) -> &User;
+    /// The current instant.
+    fn now(&self) -> Timestamp;
+    /// May this user do that?
+    fn authorize(&self, user: &User, attributes: &Attributes<'_>) -> Decision;
+}
+
+/// authentication.k8s.io/v1 UserInfo; what is empty is not there.
+pub(crate) fn user_info(user: &User) -> Value {
+    let mut info = Map::new();
+    if !user.name.is_empty() {
+        info.insert("username".into(), user.name.as_str().into());
+    }
+    if !user.uid.is_empty() {
+        info.insert("uid".into(), user.uid.as_str().into());
+    }
+    if !user.groups.is_empty() {
+        info.insert("groups".into(), json!(user.groups));
+    }
+    if !user.extra.is_empty() {
+        let extra: Map<String, Value> = user.extra.iter().map(|(key, values)| (key.clone(), json!(values))).collect();
+        info.insert("extra".into(), extra.into());
+    }
+    info.into()
+}
