@@ -6,21 +6,11 @@ use bytes::Bytes;
 use futures::StreamExt as _;
 use meta::status::Status;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
-use std::time::Duration;
 
 /// Beyond the limit this much more is read and thrown away: a client that is cut off while it sends never sees why.
 const DRAIN_BYTES: usize = 64 * 1024 * 1024;
-/// How long a body may take to arrive.
-const PATIENCE: Duration = Duration::from_secs(60);
-
-/// Reads a whole body; 413 when it is too large.
+/// Reads a whole body; 413 when it is too large. How long that may take is the request's deadline.
 pub(crate) async fn read(body: Body) -> Result<Bytes, Failure> {
-    tokio::time::timeout(PATIENCE, read_all(body))
-        .await
-        .unwrap_or_else(|_| Err(Status::timeout("the request's body did not arrive within a minute").into()))
-}
-
-async fn read_all(body: Body) -> Result<Bytes, Failure> {
     let mut stream = body.into_data_stream();
     let mut whole = Vec::new();
     let mut total = 0usize;

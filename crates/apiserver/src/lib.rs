@@ -5,8 +5,18 @@
 
 pub mod server;
 
+mod connections;
 mod listener;
+
+mod deadline;
+mod delivery;
+mod inflight;
+mod request;
 mod route;
+
+mod audit;
+mod health;
+pub mod metrics;
 
 pub mod auth;
 
@@ -32,5 +42,6 @@ pub mod node;
 pub mod openapi;
 pub mod protobuf;
 
+pub use connections::Limits;
 pub use node::NodeConnection;
 pub use server::{ApiServer, Config};

@@ -11,7 +11,13 @@ pub(crate) enum Route {
     /// `/version`
     Version,
     /// `/healthz`, `/livez`, `/readyz`, with or without a check's name after it.
-    Health(&'static str),
+    Health {
+        endpoint: &'static str,
+        /// Empty: all of them.
+        check: String,
+    },
+    /// `/metrics`
+    Metrics,
     /// `/api`
     CoreVersions,
     /// `/apis`
@@ -53,9 +59,10 @@ pub(crate) fn parse(path: &str) -> Route {
     match segments.as_slice() {
         [] => Route::Root,
         ["version"] => Route::Version,
-        ["healthz", ..] => Route::Health("healthz"),
-        ["livez", ..] => Route::Health("livez"),
-        ["readyz", ..] => Route::Health("readyz"),
+        ["healthz", check @ ..] => Route::Health { endpoint: "healthz", check: check.join("/") },
+        ["livez", check @ ..] => Route::Health { endpoint: "livez", check: check.join("/") },
+        ["readyz", check @ ..] => Route::Health { endpoint: "readyz", check: check.join("/") },
+        ["metrics"] => Route::Metrics,
         ["api"] => Route::CoreVersions,
         ["apis"] => Route::Groups,
         ["apis", group] => Route::Group((*group).into()),

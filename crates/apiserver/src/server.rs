@@ -1,18 +1,23 @@
 //! One API server: its state, its tower service, its TLS listener.
 
 use crate::auth::{Attributes, Authorizer, Decision, MastersOnly, ServerTls, User, refuse};
+use crate::connections::Limits;
+use crate::delivery::Delivery;
 use crate::error::Failure;
 use crate::handlers::{self, Call};
+use crate::inflight::{Entry, InFlight};
+use crate::metrics::{self, End, Metrics};
 use crate::negotiate::{self, Form};
 use crate::node::NodeConnection;
 use crate::query::Query;
+use crate::request::RequestInfo;
 use crate::respond::{self, Answer};
 use crate::route::{self, ResourcePath, Route, Verb};
 use crate::snapshot::Snapshots;
-use crate::{bootstrap, discovery, expiry, listener, openapi, subresources};
+use crate::{bootstrap, deadline, discovery, expiry, health, listener, openapi, subresources};
 use axum::body::Body;
 use futures::FutureExt as _;
-use http::header::{CACHE_CONTROL, WARNING};
+use http::header::{CACHE_CONTROL, USER_AGENT, WARNING};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use kinds::{Kind, Part, Scope};
 use meta::status::{GroupResource, Status};
@@ -22,6 +27,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::OnceCell;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 /// What a server is given.
@@ -45,6 +51,8 @@ pub struct ApiServer {
     pub(crate) entropy: Arc<dyn meta::clock::Entropy>,
     pub(crate) node: Arc<dyn NodeConnection>,
     pub(crate) snapshots: Snapshots,
+    pub(crate) in_flight: InFlight,
+    pub(crate) metrics: Metrics,
     /// Ends watches and background work.
     pub(crate) stop: CancellationToken,
     version: String,
@@ -57,6 +65,8 @@ impl ApiServer {
     /// A server that answers at once; `/readyz` says so only after `set_ready`.
     pub fn new(config: Config) -> Arc<Self> {
         Arc::new(Self {
+            metrics: Metrics::new(&config.store, &config.version),
+            in_flight: InFlight::default(),
             store: config.store,
             clock: config.clock,
             entropy: config.entropy,
@@ -89,9 +99,41 @@ impl ApiServer {
 
     /// Answers one request as `user`. Never panics, whatever the request holds.
     pub async fn handle(self: &Arc<Self>, user: User, request: Request<Body>) -> Response<Body> {
+        self.deliver(Ok(user), request).await
+    }
+
+    /// Answers a request that came with a credential which is not good: 401, whatever it asks for.
+    pub(crate) async fn handle_invalid(self: &Arc<Self>, request: Request<Body>) -> Response<Body> {
+        self.deliver(Err(Status::unauthorized().into()), request).await
+    }
+
+    async fn deliver(self: &Arc<Self>, user: Result<User, Failure>, request: Request<Body>) -> Response<Body> {
+        let began = Instant::now();
         let (parts, body) = request.into_parts();
         let query = Query::parse(parts.uri.query());
         let form = negotiate::form(&parts.headers);
+        let route = route::parse(parts.uri.path());
+        let info = RequestInfo::of(&route, &parts.method, parts.uri.path(), &query);
+        let (user, refusal) = match user {
+            Ok(user) => (user, None),
+            Err(failure) => (User::anonymous(), Some(failure)),
+        };
+        let labels = metrics::Request::of(&info, query.get("dryRun").is_some());
+        let mut delivery = Delivery {
+            server: self.clone(),
+            entry: self.in_flight.enter(&info, &user),
+            long_running: info.is_long_running().then(|| self.metrics.long_running(&labels)),
+            labels,
+            user: user.clone(),
+            audit_id: self.audit_id(&parts.headers),
+            user_agent: text_of(&parts.headers, &USER_AGENT).into(),
+            source: parts.extensions.get().cloned(),
+            began,
+            code: None,
+            end: End::Answered,
+            n_bytes: 0,
+            info,
+        };
         let mut incoming = Incoming {
             user,
             pretty: is_pretty(&query, &parts.headers),
@@ -102,50 +144,78 @@ impl ApiServer {
             headers: parts.headers,
             warnings: Vec::new(),
         };
-        // The last line of defence: a mistake of ours is a 500, not a dropped connection.
-        let result = AssertUnwindSafe(self.answer(&mut incoming, body)).catch_unwind().await.unwrap_or_else(|_| {
-            tracing::error!(method = %incoming.method, path = incoming.path, "panic while answering");
-            Err(Status::internal("this request met a mistake in kiln; its log has more").into())
-        });
+        let result = match (refusal, &delivery.entry) {
+            (Some(failure), _) => Err(failure),
+            (None, Entry::Full) => {
+                delivery.end = End::Terminated;
+                Err(Status::too_many_requests("Too many requests, please try again later.", 1).into())
+            }
+            (None, Entry::Taken(_) | Entry::Free) => self.bounded(&mut incoming, &mut delivery, route, body).await,
+        };
         let answer = result
             .unwrap_or_else(|failure| respond::status(form.unwrap_or_default(), failure.status(), incoming.pretty));
         let mut response = answer.into_response(negotiate::accepts_gzip(&incoming.headers));
-        self.add_headers(&incoming, response.headers_mut());
+        add_headers(&delivery.audit_id, &incoming.warnings, response.headers_mut());
         if incoming.method == Method::HEAD {
             // HTTP/2 does not drop it for us, and clients break off.
             *response.body_mut() = Body::empty();
         }
-        response
+        delivery.of(response)
     }
 
-    fn add_headers(&self, incoming: &Incoming, headers: &mut HeaderMap) {
-        let audit_id = incoming
-            .headers
-            .get("audit-id")
-            .cloned()
-            .or_else(|| HeaderValue::from_str(&meta::names::uid(self.entropy.as_ref())).ok());
-        if let Some(audit_id) = audit_id {
-            headers.insert(HeaderName::from_static("audit-id"), audit_id);
+    /// The answer, within the request's time.
+    async fn bounded(
+        self: &Arc<Self>,
+        incoming: &mut Incoming,
+        delivery: &mut Delivery,
+        route: Route,
+        body: Body,
+    ) -> Result<Answer, Failure> {
+        // The last line of defence: a mistake of ours is a 500, not a dropped connection.
+        let (method, path) = (incoming.method.clone(), incoming.path.clone());
+        let is_long_running = delivery.info.is_long_running();
+        let time = deadline::of(&incoming.query);
+        let answer = AssertUnwindSafe(self.answer(incoming, &delivery.info, route, body)).catch_unwind();
+        let answered = match is_long_running {
+            true => answer.await,
+            false => match tokio::time::timeout(time?, answer).await {
+                Ok(answered) => answered,
+                Err(_) => {
+                    delivery.end = End::Terminated;
+                    return Err(deadline::exceeded());
+                }
+            },
+        };
+        answered.unwrap_or_else(|_| {
+            tracing::error!(%method, path, "panic while answering");
+            Err(Status::internal("this request met a mistake in kiln; its log has more").into())
+        })
+    }
+
+    /// The one the client gave, to find the request in a log, or a new one.
+    fn audit_id(&self, headers: &HeaderMap) -> String {
+        match text_of(headers, &HeaderName::from_static("audit-id")) {
+            "" => meta::names::uid(self.entropy.as_ref()),
+            given => given.into(),
         }
-        headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-cache, private"));
-        headers.extend(crate::warnings::headers(&incoming.warnings).map(|value| (WARNING, value)));
     }
 
-    async fn answer(self: &Arc<Self>, incoming: &mut Incoming, body: Body) -> Result<Answer, Failure> {
+    async fn answer(
+        self: &Arc<Self>,
+        incoming: &mut Incoming,
+        info: &RequestInfo,
+        route: Route,
+        body: Body,
+    ) -> Result<Answer, Failure> {
         // Whoever asks to be less than he is must not be taken for all that he is.
         if incoming.headers.contains_key("impersonate-user") {
             let text = "impersonation (kubectl --as) is not supported by this version of kiln";
             return Err(Status::not_implemented(text).into());
         }
-        match route::parse(&incoming.path) {
+        self.authorize(&incoming.user, &info.attributes())?;
+        match route {
             Route::Resource(path) => self.resource(incoming, path, body).await,
-            other => {
-                let verb = incoming.method.as_str().to_ascii_lowercase();
-                let verb = if verb == "head" { "get" } else { &verb };
-                let attributes = Attributes { verb, path: &incoming.path, ..Attributes::default() };
-                self.authorize(&incoming.user, &attributes)?;
-                self.document(incoming, other)
-            }
+            other => self.document(incoming, other).await,
         }
     }
 
@@ -157,7 +227,7 @@ impl ApiServer {
     }
 
     /// Everything that is not a resource.
-    fn document(&self, incoming: &Incoming, route: Route) -> Result<Answer, Failure> {
+    async fn document(&self, incoming: &Incoming, route: Route) -> Result<Answer, Failure> {
         let headers = &incoming.headers;
         let nothing = || Failure::from(Status::path_not_found());
         if !matches!(incoming.method, Method::GET | Method::HEAD) {
@@ -169,7 +239,10 @@ impl ApiServer {
         }
         match route {
             Route::Version => Ok(Answer::ok_json(&self.version_document())),
-            Route::Health(check) => Ok(self.health(check, incoming)),
+            Route::Health { endpoint, check } => {
+                health::answer(self, endpoint, &check, &incoming.query).await.ok_or_else(nothing)
+            }
+            Route::Metrics => Ok(self.metrics.answer(self)),
             Route::Root => Ok(Answer::ok_json(&root_document())),
             Route::CoreVersions => discovery::core_versions(headers).ok_or_else(negotiate::not_acceptable),
             Route::Groups => discovery::groups(headers).ok_or_else(negotiate::not_acceptable),
@@ -195,17 +268,6 @@ impl ApiServer {
         body: Body,
     ) -> Result<Answer, Failure> {
         let verb = Verb::of(&incoming.method, &path, incoming.query.flag("watch"));
-        let method = incoming.method.as_str().to_ascii_lowercase();
-        let attributes = Attributes {
-            verb: verb.map_or(method.as_str(), |verb| verb.name()),
-            group: &path.group,
-            resource: &path.resource,
-            subresource: &path.subresource,
-            namespace: &path.namespace,
-            name: &path.name,
-            path: "",
-        };
-        self.authorize(&incoming.user, &attributes)?;
         if verb == Some(Verb::List)
             && let Some(list) = discovery::no_custom_resources(&path, self.store.revision())
         {
@@ -246,7 +308,18 @@ impl ApiServer {
         tls: ServerTls,
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> std::io::Result<()> {
-        listener::serve(self, listener, tls, shutdown).await
+        self.serve_within(Limits::default(), listener, tls, shutdown).await
+    }
+
+    /// The same with bounds of one's own.
+    pub async fn serve_within(
+        self: Arc<Self>,
+        limits: Limits,
+        listener: tokio::net::TcpListener,
+        tls: ServerTls,
+        shutdown: impl Future<Output = ()> + Send + 'static,
+    ) -> std::io::Result<()> {
+        listener::serve(self, listener, tls, limits, shutdown).await
     }
 
     /// A tower service that answers as `user`, for `kube::Client::new(service, "default")`: no socket.
@@ -259,16 +332,13 @@ impl ApiServer {
         time_text(self.clock.now())
     }
 
-    fn health(&self, check: &str, incoming: &Incoming) -> Answer {
-        if check == "readyz" && !self.is_ready.load(Ordering::Acquire) {
-            let body = "[-]ready failed: kiln is still starting\nreadyz check failed\n";
-            return Answer::text(StatusCode::SERVICE_UNAVAILABLE, body);
-        }
-        let body = match incoming.query.get("verbose") {
-            Some(_) => format!("[+]ping ok\n{check} check passed\n"),
-            None => "ok".into(),
-        };
-        Answer::text(StatusCode::OK, body)
+    pub(crate) fn is_ready(&self) -> bool {
+        self.is_ready.load(Ordering::Acquire)
+    }
+
+    /// What is counted; other rooms may add to it.
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
     }
 
     fn version_document(&self) -> serde_json::Value {
@@ -358,6 +428,19 @@ async fn dispatch(call: &mut Call<'_>, verb: Verb, body: Body) -> Result<Answer,
     }
 }
 
+fn add_headers(audit_id: &str, warnings: &[String], headers: &mut HeaderMap) {
+    if let Ok(audit_id) = HeaderValue::from_str(audit_id) {
+        headers.insert(HeaderName::from_static("audit-id"), audit_id);
+    }
+    headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-cache, private"));
+    headers.extend(crate::warnings::headers(warnings).map(|value| (WARNING, value)));
+}
+
+/// A header's text; empty when it is absent or no text.
+fn text_of<'h>(headers: &'h HeaderMap, name: &HeaderName) -> &'h str {
+    headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+}
+
 /// Objects of a namespace are named in it; what lives in none is not. Lists may span all namespaces.
 fn is_well_placed(kind: &dyn Kind, path: &ResourcePath) -> bool {
     match kind.names().scope {
@@ -378,10 +461,8 @@ fn is_pretty(query: &Query, headers: &HeaderMap) -> bool {
     if query.get("pretty").is_some() {
         return query.flag("pretty");
     }
-    headers
-        .get(http::header::USER_AGENT)
-        .and_then(|value| value.to_str().ok())
-        .is_some_and(|agent| ["curl", "Wget", "Mozilla/5.0"].iter().any(|person| agent.starts_with(person)))
+    let agent = text_of(headers, &USER_AGENT);
+    ["curl", "Wget", "Mozilla/5.0"].iter().any(|person| agent.starts_with(person))
 }
 
 /// An instant as metadata has it: whole seconds, UTC.
@@ -390,7 +471,7 @@ pub(crate) fn time_text(instant: jiff::Timestamp) -> String {
 }
 
 fn root_document() -> serde_json::Value {
-    json!({"paths": ["/api", "/api/v1", "/apis", "/healthz", "/livez", "/openapi/v2", "/openapi/v3", "/readyz", "/version"]})
+    json!({"paths": ["/api", "/api/v1", "/apis", "/healthz", "/livez", "/metrics", "/openapi/v2", "/openapi/v3", "/readyz", "/version"]})
 }
 
 /// Go's word for a machine, which clients compare with image platforms.

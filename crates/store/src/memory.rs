@@ -72,6 +72,12 @@ impl Memory {
         }
     }
 
+    pub fn count(&self, prefix: &str) -> usize {
+        let state = self.state.read();
+        let from = (Bound::Included(prefix), Bound::Unbounded);
+        state.objects.range::<str, _>(from).take_while(|(key, _)| key.starts_with(prefix)).count()
+    }
+
     pub fn revision(&self) -> u64 {
         self.state.read().revision
     }

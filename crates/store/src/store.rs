@@ -87,6 +87,11 @@ impl Store {
         self.memory.range(prefix, after, limit)
     }
 
+    /// How many keys have this prefix.
+    pub fn count(&self, prefix: &str) -> usize {
+        self.memory.count(prefix)
+    }
+
     /// Events of keys with `prefix` (at least `/{group}/{resource}/`) after revision `from`, which may lie ahead.
     pub fn watch(&self, prefix: &str, from: u64) -> Result<Watcher, Compacted> {
         Watcher::new(self.memory.clone(), prefix, from)

@@ -1,6 +1,7 @@
 //! Who is asking, and may they: certificates, users, authorization.
 
 mod authorizer;
+mod client;
 mod pki;
 
 pub use authorizer::{Authorizer, MastersOnly};
@@ -8,6 +9,7 @@ pub use kinds::access::{Attributes, Decision};
 pub use pki::{Pki, ServerTls};
 
 pub(crate) use authorizer::refuse;
+pub(crate) use client::Credential;
 
 pub use meta::user::User;
 

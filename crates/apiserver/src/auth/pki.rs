@@ -2,6 +2,7 @@
 //!
 //! [ CA, 20 years ] -> [ server: the addresses it is reached at ] · [ admin: CN=kiln-admin, O=system:masters ]
 
+use super::client::Shown;
 use base64::Engine as _;
 use jiff::Timestamp;
 use rcgen::{
@@ -10,6 +11,7 @@ use rcgen::{
 };
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::danger::ClientCertVerifier;
 use std::collections::BTreeSet;
 use std::io::{self, ErrorKind, Write as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -29,7 +31,10 @@ const OWN_NAMES: [&str; 5] =
 
 /// The server's certificate and the CA that client certificates must come from.
 #[derive(Clone)]
-pub struct ServerTls(pub Arc<rustls::ServerConfig>);
+pub struct ServerTls {
+    pub(crate) config: Arc<rustls::ServerConfig>,
+    pub(crate) clients: Arc<dyn ClientCertVerifier>,
+}
 
 /// The certificates of one data directory: `DIR/pki/{ca,server,admin}.{crt,key}`, keys 0600. Made on first use;
 /// the server's is renewed when the addresses it must name change or it is near its end.
@@ -107,11 +112,11 @@ impl Pki {
         let mut config = rustls::ServerConfig::builder_with_provider(provider)
             .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
             .map_err(broken)?
-            .with_client_cert_verifier(verifier)
+            .with_client_cert_verifier(Arc::new(Shown(verifier.clone())))
             .with_single_cert(vec![certificate_der(&self.server.certificate)?], key)
             .map_err(broken)?;
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        Ok(ServerTls(Arc::new(config)))
+        Ok(ServerTls { config: Arc::new(config), clients: verifier })
     }
 
     /// A kubeconfig (YAML) whose context, user and cluster are `kiln` and whose namespace is `default`.

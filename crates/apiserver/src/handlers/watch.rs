@@ -13,6 +13,7 @@ use futures::StreamExt as _;
 use kinds::Kind;
 use meta::field::FieldError;
 use meta::status::Status;
+use prometheus_client::metrics::counter::Counter;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
@@ -63,6 +64,7 @@ pub(crate) async fn watch(call: &Call<'_>) -> Result<Answer, Failure> {
         deadline: now + timeout(call)?,
         columns_sent: false,
         ended: false,
+        n_sent: call.server.metrics.watch_events(call.kind),
     };
     let content_type = match encoding(call.form) {
         Encoding::Protobuf => "application/vnd.kubernetes.protobuf;stream=watch",
@@ -137,6 +139,7 @@ struct Stream {
     deadline: Instant,
     columns_sent: bool,
     ended: bool,
+    n_sent: Counter,
 }
 
 /// Why a watch woke up.
@@ -259,6 +262,7 @@ impl Stream {
     }
 
     fn write(&mut self, out: &mut Vec<u8>, event: &str, record: &Record, revision: u64) -> Result<(), Failure> {
+        self.n_sent.inc();
         if self.form.shape == Shape::Object && encoding(self.form) == Encoding::Json {
             let view = storage::view(self.kind, record)?;
             out.reserve(view.len() + 40);

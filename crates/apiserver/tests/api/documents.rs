@@ -68,7 +68,7 @@ async fn version_and_health() {
     assert_eq!(version["gitVersion"], "v1.36.2+kiln.0.1.0");
     assert_eq!(server.get("/livez").await.expect(200).text(), "ok");
     assert_eq!(server.get("/healthz").await.expect(200).text(), "ok");
-    server.get("/readyz").await.expect(503);
+    server.get("/readyz").await.expect(500);
     server.api.set_ready();
     assert_eq!(server.get("/readyz").await.expect(200).text(), "ok");
     server.send("POST", "/version", &[], "{}").await.expect(405);

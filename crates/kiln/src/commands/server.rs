@@ -73,7 +73,7 @@ fn write_kubeconfig(path: &Path, text: &str) -> Result<(), Problem> {
 fn log_to_stderr() {
     use tracing_subscriber::EnvFilter;
     let filter = EnvFilter::try_from_env("KILN_LOG")
-        .unwrap_or_else(|_| EnvFilter::new("info,kube=warn,kube_runtime=warn,kube_client=warn"));
+        .unwrap_or_else(|_| EnvFilter::new("info,kiln::audit=off,kube=warn,kube_runtime=warn,kube_client=warn"));
     let colour = std::io::IsTerminal::is_terminal(&std::io::stderr()) && std::env::var_os("NO_COLOR").is_none();
     let _ = tracing_subscriber::fmt()
         .with_env_filter(filter)

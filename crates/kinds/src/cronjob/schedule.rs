@@ -2,8 +2,6 @@
 //!
 //! `minute hour day-of-month month day-of-week`, or `@daily` and its kin, or `@every 90s`; a `TZ=Zone ` may stand before.
 
-mod go_duration;
-
 /// When something is due.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Schedule {
@@ -132,7 +130,7 @@ fn every(text: &str) -> Result<Schedule, String> {
         return Err(format!("unrecognized descriptor: {text}"));
     };
     let nanoseconds =
-        go_duration::parse(duration).map_err(|error| format!("failed to parse duration {text}: {error}"))?;
+        meta::go_duration::parse(duration).map_err(|error| format!("failed to parse duration {text}: {error}"))?;
     let seconds = (nanoseconds / 1_000_000_000).max(1);
     Ok(Schedule::Every { seconds })
 }

@@ -1,6 +1,6 @@
-//! Durations as Go writes them: `1h30m`, `1.5s`, `-2ms` (time.ParseDuration).
+//! Durations as Go reads them: `1h30m`, `1.5s`, `-2ms` (time.ParseDuration).
 
-use meta::field::quote;
+use crate::field::quote;
 
 const UNITS: [(&str, i128); 8] = [
     ("ns", 1),
@@ -14,7 +14,7 @@ const UNITS: [(&str, i128); 8] = [
 ];
 
 /// Nanoseconds; the error is Go's text.
-pub(super) fn parse(text: &str) -> Result<i64, String> {
+pub fn parse(text: &str) -> Result<i64, String> {
     let invalid = || format!("time: invalid duration {}", quote(text));
     let (is_negative, unsigned) = match text.as_bytes().first() {
         Some(b'-') => (true, &text[1..]),
