@@ -12,17 +12,22 @@ pub mod job;
 pub mod lease;
 pub mod namespace;
 pub mod node;
+pub mod persistent_volume;
+pub mod persistent_volume_claim;
 pub mod pod;
 pub mod review;
 pub mod secret;
 pub mod service_account;
+pub mod storage_class;
 
 pub mod access;
 pub mod admission;
 pub mod correlate;
 pub mod schema;
+pub mod volumes;
 
 mod at;
+mod diff;
 mod metadata;
 mod strategy;
 mod table;
@@ -39,12 +44,15 @@ pub const KINDS: &[&dyn Kind] = &[
     &event::CoreEvent,
     &namespace::Namespace,
     &node::Node,
+    &persistent_volume::PersistentVolume,
+    &persistent_volume_claim::PersistentVolumeClaim,
     &pod::Pod,
     &secret::Secret,
     &service_account::ServiceAccount,
     &job::Job,
     &cronjob::CronJob,
     &lease::Lease,
+    &storage_class::StorageClass,
     &event::Event,
     &review::SelfSubjectReview,
 ];
