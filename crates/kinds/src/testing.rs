@@ -47,3 +47,41 @@ pub(crate) fn cells(kind: &dyn Kind, object: &Value) -> Vec<Value> {
 pub(crate) fn texts(errors: &[FieldError]) -> Vec<String> {
     errors.iter().map(FieldError::to_string).collect()
 }
+
+/// Other objects, for what asks a `World`.
+#[derive(Debug, Default)]
+pub(crate) struct Objects(Vec<(String, String, Value)>);
+
+impl Objects {
+    /// Objects with the group and plural they are found under.
+    pub(crate) fn of(objects: &[(&str, &str, Value)]) -> Self {
+        Self(objects.iter().map(|(group, plural, object)| ((*group).into(), (*plural).into(), object.clone())).collect())
+    }
+
+    /// Changes every object of a plural.
+    pub(crate) fn change(&mut self, plural: &str, change: impl Fn(&mut Value)) {
+        self.0.iter_mut().filter(|(_, own, _)| own == plural).for_each(|(_, _, object)| change(object));
+    }
+
+    /// Removes every object of a plural.
+    pub(crate) fn remove(&mut self, plural: &str) {
+        self.0.retain(|(_, own, _)| own != plural);
+    }
+
+    fn find<'a>(&'a self, group: &'a str, plural: &'a str) -> impl Iterator<Item = &'a Value> {
+        self.0.iter().filter(move |(g, p, _)| (g.as_str(), p.as_str()) == (group, plural)).map(|(_, _, object)| object)
+    }
+}
+
+impl crate::admission::World for Objects {
+    fn get(&self, group: &str, plural: &str, namespace: &str, name: &str) -> Option<Value> {
+        let is_it = |object: &&Value| {
+            meta::object::namespace(object) == namespace && meta::object::name(object) == name
+        };
+        self.find(group, plural).find(is_it).cloned()
+    }
+    fn list(&self, group: &str, plural: &str, namespace: &str) -> Vec<Value> {
+        let is_in = |object: &&Value| namespace.is_empty() || meta::object::namespace(object) == namespace;
+        self.find(group, plural).filter(is_in).cloned().collect()
+    }
+}

@@ -1,4 +1,9 @@
 //! ServiceAccount: who a pod is towards the API server.
+//!
+//! [ TokenRequest ] --`token_request::grant`--> claims, signed by the server --`claims::identify`--> [ User ]
+
+pub mod claims;
+pub mod token_request;
 
 use crate::kind::{Column, Kind, Names, Part, Row, Scope};
 use crate::{metadata, table, verbs};
@@ -21,7 +26,7 @@ const NAMES: Names = Names {
     categories: &[],
     scope: Scope::Namespaced,
     verbs: verbs::ALL,
-    subresources: &[],
+    subresources: &["token"],
 };
 
 impl Kind for ServiceAccount {
