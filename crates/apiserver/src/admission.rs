@@ -47,7 +47,7 @@ pub(crate) fn namespace_takes(
 }
 
 /// The store, as plugins see it. What cannot be read is not there.
-struct Stored<'a>(&'a Store);
+pub(crate) struct Stored<'a>(pub &'a Store);
 
 impl World for Stored<'_> {
     fn get(&self, group: &str, plural: &str, namespace: &str, name: &str) -> Option<Value> {

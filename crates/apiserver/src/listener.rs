@@ -1,6 +1,6 @@
 //! TLS connections: handshake, HTTP/1.1 and 2, and an end that does not wait for ever.
 
-use crate::auth::{Credential, ServerTls, User};
+use crate::auth::{Credential, ServerTls, authenticate};
 use crate::connections::{Connection, Connections, Limits};
 use crate::server::ApiServer;
 use axum::body::Body;
@@ -126,10 +126,9 @@ impl Peer {
             async move {
                 let mut request = request.map(Body::new);
                 request.extensions_mut().insert(source);
-                let response = match credential {
-                    Credential::Known(user) => server.handle(user, request).await,
-                    Credential::Absent => server.handle(User::anonymous(), request).await,
-                    Credential::Invalid => server.handle_invalid(request).await,
+                let response = match authenticate(&server, credential, request.headers_mut()) {
+                    Some(user) => server.handle(user, request).await,
+                    None => server.handle_invalid(request).await,
                 };
                 if response.status() != StatusCode::UNAUTHORIZED {
                     connection.set_known();

@@ -29,6 +29,10 @@ pub(crate) enum Route {
         group: String,
         version: String,
     },
+    /// `/.well-known/openid-configuration`
+    OpenIdConfiguration,
+    /// `/openid/v1/jwks`
+    JsonWebKeys,
     OpenApiV2,
     OpenApiV3Index,
     /// `/openapi/v3/PATH`
@@ -70,6 +74,8 @@ pub(crate) fn parse(path: &str) -> Route {
         ["apis", group, version] => Route::Resources { group: (*group).into(), version: (*version).into() },
         ["api", version, rest @ ..] => below("", version, rest),
         ["apis", group, version, rest @ ..] => below(group, version, rest),
+        [".well-known", "openid-configuration"] => Route::OpenIdConfiguration,
+        ["openid", "v1", "jwks"] => Route::JsonWebKeys,
         ["openapi", "v2"] => Route::OpenApiV2,
         ["openapi", "v3"] => Route::OpenApiV3Index,
         ["openapi", "v3", rest @ ..] => Route::OpenApiV3(rest.join("/")),

@@ -1,6 +1,6 @@
 //! One API server: its state, its tower service, its TLS listener.
 
-use crate::auth::{Attributes, Authorizer, Decision, MastersOnly, ServerTls, User, refuse};
+use crate::auth::{Attributes, Authorizer, Decision, MastersOnly, ServerTls, Trust, User, openid_configuration, refuse};
 use crate::connections::Limits;
 use crate::delivery::Delivery;
 use crate::error::Failure;
@@ -23,8 +23,9 @@ use kinds::{Kind, Part, Scope};
 use meta::status::{GroupResource, Status};
 use serde_json::json;
 use std::future::Future;
+use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::OnceCell;
 use tokio::time::Instant;
@@ -42,6 +43,8 @@ pub struct Config {
     pub node: Arc<dyn NodeConnection>,
     /// kiln's version, for `/version`: `v1.36.2+kiln.0.1.0`.
     pub version: String,
+    /// Signs tokens; `None` for a server that nobody reaches from outside: its pods get none.
+    pub trust: Option<Trust>,
 }
 
 /// The API server. Cheap to share; every request, from socket or in process, goes through `handle`.
@@ -56,6 +59,9 @@ pub struct ApiServer {
     /// Ends watches and background work.
     pub(crate) stop: CancellationToken,
     version: String,
+    pub(crate) trust: Option<Trust>,
+    /// Where it listens.
+    address: OnceLock<SocketAddr>,
     pub(crate) authorizer: Box<dyn Authorizer>,
     is_ready: AtomicBool,
     bootstrapped: OnceCell<()>,
@@ -74,6 +80,8 @@ impl ApiServer {
             snapshots: Snapshots::default(),
             stop: CancellationToken::new(),
             version: config.version,
+            trust: config.trust,
+            address: OnceLock::new(),
             authorizer: Box::new(MastersOnly),
             is_ready: AtomicBool::new(false),
             bootstrapped: OnceCell::new(),
@@ -254,6 +262,8 @@ impl ApiServer {
                 let document = discovery::resources(&group, &version).ok_or_else(nothing)?;
                 respond::value(incoming.document_form()?, StatusCode::OK, &document, incoming.pretty)
             }
+            Route::OpenIdConfiguration => self.openid_configuration().ok_or_else(nothing),
+            Route::JsonWebKeys => self.json_web_keys().ok_or_else(nothing),
             Route::OpenApiV2 => openapi_v2(headers),
             Route::OpenApiV3Index => Ok(openapi_v3_index(headers)),
             Route::OpenApiV3(path) => openapi_v3(&incoming.query, &path).ok_or_else(nothing),
@@ -319,6 +329,8 @@ impl ApiServer {
         tls: ServerTls,
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> std::io::Result<()> {
+        // Set once: a second listener is as good as the first.
+        let _ = self.address.set(listener.local_addr()?);
         listener::serve(self, listener, tls, limits, shutdown).await
     }
 
@@ -339,6 +351,22 @@ impl ApiServer {
     /// What is counted; other rooms may add to it.
     pub fn metrics(&self) -> &Metrics {
         &self.metrics
+    }
+
+    /// Where others find the keys that tokens are signed with (K:pkg/serviceaccount/openidmetadata.go).
+    fn openid_configuration(&self) -> Option<Answer> {
+        self.trust.as_ref()?;
+        let mut address = *self.address.get()?;
+        if address.ip().is_unspecified() {
+            address.set_ip(std::net::Ipv4Addr::LOCALHOST.into());
+        }
+        let document = openid_configuration(&format!("https://{address}/openid/v1/jwks"));
+        Some(for_an_hour(Answer::ok_json(&document)))
+    }
+
+    fn json_web_keys(&self) -> Option<Answer> {
+        let keys = self.trust.as_ref()?.tokens.jwks().to_string();
+        Some(for_an_hour(Answer::whole(StatusCode::OK, "application/jwk-set+json", keys)))
     }
 
     fn version_document(&self) -> serde_json::Value {
@@ -417,9 +445,10 @@ async fn dispatch(call: &mut Call<'_>, verb: Verb, body: Body) -> Result<Answer,
         ("status", Verb::Update) => handlers::update::update(call, body, Part::Status).await,
         ("status", Verb::Patch) => handlers::patch::patch(call, body, Part::Status).await,
         ("log", Verb::Get) => subresources::log::log(call).await,
+        ("token", Verb::Create) => subresources::token::issue(call, body).await,
         ("binding", Verb::Create) => subresources::binding::bind(call, body).await,
         ("finalize", Verb::Update) => subresources::finalize::finalize(call, body).await,
-        ("status" | "log" | "binding" | "finalize", _) => {
+        ("status" | "log" | "binding" | "finalize" | "token", _) => {
             let resource = format!("{}/{subresource}", names.plural);
             let what = GroupResource { group: names.group, resource: &resource };
             Err(Status::method_not_allowed(what, verb.name()).into())
@@ -471,7 +500,7 @@ pub(crate) fn time_text(instant: jiff::Timestamp) -> String {
 }
 
 fn root_document() -> serde_json::Value {
-    json!({"paths": ["/api", "/api/v1", "/apis", "/healthz", "/livez", "/metrics", "/openapi/v2", "/openapi/v3", "/readyz", "/version"]})
+    json!({"paths": ["/.well-known/openid-configuration", "/api", "/api/v1", "/apis", "/healthz", "/livez", "/metrics", "/openapi/v2", "/openapi/v3", "/openid/v1/jwks", "/readyz", "/version"]})
 }
 
 /// Go's word for a machine, which clients compare with image platforms.
@@ -481,6 +510,11 @@ fn go_architecture(architecture: &str) -> &str {
         "aarch64" => "arm64",
         other => other,
     }
+}
+
+fn for_an_hour(mut answer: Answer) -> Answer {
+    answer.headers.push((CACHE_CONTROL, HeaderValue::from_static("public, max-age=3600")));
+    answer
 }
 
 fn openapi_v2(headers: &HeaderMap) -> Result<Answer, Failure> {

@@ -69,6 +69,7 @@ impl Server {
             entropy: Arc::new(SystemEntropy),
             node: node.clone(),
             version: VERSION.into(),
+            trust: None,
         });
         api.bootstrap()
             .await

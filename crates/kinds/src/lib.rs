@@ -55,6 +55,7 @@ pub const KINDS: &[&dyn Kind] = &[
     &storage_class::StorageClass,
     &event::Event,
     &review::SelfSubjectReview,
+    &review::TokenReview,
 ];
 
 /// Looks a kind up by group and plural name.

@@ -77,6 +77,7 @@ impl World {
             entropy: chance.clone(),
             node: Arc::new(NoLogs),
             version: "v1.36.2+kiln.sim".into(),
+            trust: None,
         });
         api.bootstrap().await.expect("an empty store takes the first namespaces");
         let node = Node::new(clock.clone(), chance.clone());

@@ -1,15 +1,23 @@
-//! Who is asking, and may they: certificates, users, authorization.
+//! Who is asking, and may they: certificates, tokens, users, authorization.
 
+mod authenticate;
 mod authorizer;
 mod client;
 mod pki;
+mod tokens;
 
+mod files;
+
+pub use authenticate::Trust;
 pub use authorizer::{Authorizer, MastersOnly};
 pub use kinds::access::{Attributes, Decision};
 pub use pki::{Pki, ServerTls};
+pub use tokens::{ISSUER, TokenKeys};
 
+pub(crate) use authenticate::{authenticate, identify, own_audiences};
 pub(crate) use authorizer::refuse;
 pub(crate) use client::Credential;
+pub(crate) use tokens::openid_configuration;
 
 pub use meta::user::User;
 

@@ -3,6 +3,7 @@
 //! [ CA, 20 years ] -> [ server: the addresses it is reached at ] · [ admin: CN=kiln-admin, O=system:masters ]
 
 use super::client::Shown;
+use super::files::{read, write_new};
 use base64::Engine as _;
 use jiff::Timestamp;
 use rcgen::{
@@ -13,9 +14,9 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::danger::ClientCertVerifier;
 use std::collections::BTreeSet;
-use std::io::{self, ErrorKind, Write as _};
+use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -314,14 +315,6 @@ fn read_pair(dir: &Path, stem: &str) -> io::Result<Option<Pair>> {
     }
 }
 
-fn read(path: &Path) -> io::Result<Option<String>> {
-    match std::fs::read_to_string(path) {
-        Ok(text) => Ok(Some(text)),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(io::Error::new(error.kind(), format!("failed to read {}: {error}", path.display()))),
-    }
-}
-
 /// The key first: a crash in between leaves a leaf that is made anew, or a CA of which nobody has seen the certificate.
 fn write_pair(dir: &Path, stem: &str, pair: &Pair) -> io::Result<()> {
     let (certificate, key) = paths(dir, stem);
@@ -331,19 +324,6 @@ fn write_pair(dir: &Path, stem: &str, pair: &Pair) -> io::Result<()> {
 
 fn paths(dir: &Path, stem: &str) -> (PathBuf, PathBuf) {
     (dir.join(format!("{stem}.crt")), dir.join(format!("{stem}.key")))
-}
-
-/// Writes beside the file, syncs, then renames into place.
-fn write_new(path: &Path, text: &str, mode: u32) -> io::Result<()> {
-    let beside = path.with_extension("new");
-    match std::fs::remove_file(&beside) {
-        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(&beside)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()?;
-    std::fs::rename(&beside, path)
 }
 
 fn broken(error: impl std::fmt::Display) -> io::Error {

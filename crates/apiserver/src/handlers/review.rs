@@ -1,12 +1,14 @@
 //! POST of a question: answered, not stored.
 
 use super::Call;
+use crate::auth;
 use crate::error::Failure;
 use crate::respond::Answer;
 use http::StatusCode;
 use jiff::Timestamp;
 use kinds::access::{Attributes, Decision};
 use kinds::review::{Review, Reviewer};
+use kinds::service_account::claims::Identity;
 use meta::status::Status;
 use meta::user::User;
 use serde_json::Value;
@@ -34,5 +36,9 @@ impl Reviewer for Asked<'_> {
     }
     fn authorize(&self, user: &User, attributes: &Attributes<'_>) -> Decision {
         self.0.server.authorizer.authorize(user, attributes)
+    }
+    fn identify(&self, token: &str, audiences: &[String]) -> Result<Identity, String> {
+        let own = auth::own_audiences();
+        auth::identify(self.0.server, token, if audiences.is_empty() { &own } else { audiences })
     }
 }

@@ -1,8 +1,9 @@
-//! What stands behind an object's name: logs, bindings, finalizers. `status` is an update like any other.
+//! What stands behind an object's name: logs, bindings, finalizers, tokens. `status` is an update like any other.
 
 pub(crate) mod binding;
 pub(crate) mod finalize;
 pub(crate) mod log;
+pub(crate) mod token;
 
 use crate::error::Failure;
 use meta::status::Status;

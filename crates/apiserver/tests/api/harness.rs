@@ -125,6 +125,7 @@ impl Server {
             entropy: Arc::new(Counting::default()),
             node: Arc::new(EchoNode),
             version: "v1.36.2+kiln.0.1.0".into(),
+            trust: None,
         });
         let user = User { name: "admin".into(), groups: vec!["system:masters".into()], ..User::default() };
         Self { api, clock, user }

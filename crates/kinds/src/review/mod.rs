@@ -1,10 +1,13 @@
 //! Kinds that are questions: a POST is answered with the same object and its status filled in, and nothing is stored.
 
 mod self_subject_review;
+mod token_review;
 
 pub use self_subject_review::SelfSubjectReview;
+pub use token_review::TokenReview;
 
 use crate::access::{Attributes, Decision};
+use crate::service_account::claims::Identity;
 use jiff::Timestamp;
 use meta::status::Status;
 use meta::user::User;
@@ -24,6 +27,8 @@ pub trait Reviewer {
     fn now(&self) -> Timestamp;
     /// May this user do that?
     fn authorize(&self, user: &User, attributes: &Attributes<'_>) -> Decision;
+    /// Whom does this token name? It must be for one of the audiences; for the server itself when there are none.
+    fn identify(&self, token: &str, audiences: &[String]) -> Result<Identity, String>;
 }
 
 /// authentication.k8s.io/v1 UserInfo; what is empty is not there.
