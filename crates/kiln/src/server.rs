@@ -1,12 +1,12 @@
 //! Wires one machine: store, API server, controllers and agent in one process.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use agent::images::{Image, ImageError, ImageStore};
 use agent::logs::write::Stream;
-use apiserver::auth::{Pki, User};
+use apiserver::auth::{Pki, TokenKeys, Trust, User};
 use apiserver::node::{LogRequest, NodeConnection, Output};
 use apiserver::{ApiServer, Config};
 use futures::stream::BoxStream;
@@ -52,6 +52,27 @@ struct Listener {
     kubeconfig: String,
 }
 
+/// Where the server will listen, and as whom. Who connects early waits.
+struct Socket {
+    listener: TcpListener,
+    address: SocketAddr,
+    pki: Pki,
+}
+
+impl Socket {
+    async fn open(address: SocketAddr, data_dir: &Path, now: jiff::Timestamp) -> Result<Self, Problem> {
+        let listener = listen(address).await?;
+        let address = listener.local_addr().map_err(pki_problem)?;
+        let names = vec!["localhost".to_owned(), machine::node_name()];
+        let pki = Pki::load_or_create(data_dir, &[address.ip(), [127, 0, 0, 1].into()], &names, now);
+        Ok(Self { listener, address, pki: pki.map_err(pki_problem)? })
+    }
+}
+
+fn pki_problem(error: std::io::Error) -> Problem {
+    Problem::internal("failed to prepare the certificates").because(error)
+}
+
 impl Server {
     /// Starts everything; on return the API answers and pods run.
     pub async fn start(options: Options) -> Result<Self, Problem> {
@@ -63,13 +84,22 @@ impl Server {
         let store = open_store(&options)?;
         let shutdown = CancellationToken::new();
         let node = Arc::new(LateNode::default());
+        let (socket, trust) = match options.listen {
+            None => (None, None),
+            Some(address) => {
+                let socket = Socket::open(address, &options.data_dir, clock.now()).await?;
+                let tokens = TokenKeys::load_or_create(&options.data_dir).map_err(pki_problem)?;
+                let root_ca = socket.pki.ca_pem().to_owned();
+                (Some(socket), Some(Trust { tokens, root_ca }))
+            }
+        };
         let api = ApiServer::new(Config {
             store: store.clone(),
             clock: clock.clone(),
             entropy: Arc::new(SystemEntropy),
             node: node.clone(),
             version: VERSION.into(),
-            trust: None,
+            trust,
         });
         api.bootstrap()
             .await
@@ -94,17 +124,9 @@ impl Server {
         node.0.set(agent.clone()).unwrap_or_else(|_| unreachable!("the node is wired once"));
 
         let mut tasks = Vec::new();
-        let listener = match options.listen {
+        let listener = match socket {
             None => None,
-            Some(address) => {
-                let pki_problem =
-                    |error: std::io::Error| Problem::internal("failed to prepare the certificates").because(error);
-                let listener = listen(address).await?;
-                let address = listener.local_addr().map_err(pki_problem)?;
-                let names = vec!["localhost".to_owned(), machine::node_name()];
-                let pki =
-                    Pki::load_or_create(&options.data_dir, &[address.ip(), [127, 0, 0, 1].into()], &names, clock.now());
-                let pki = pki.map_err(pki_problem)?;
+            Some(Socket { listener, address, pki }) => {
                 let tls = pki.server_tls().map_err(pki_problem)?;
                 let url = format!("https://{}", reachable(address));
                 let serving = api.clone().serve(listener, tls, shutdown.clone().cancelled_owned());

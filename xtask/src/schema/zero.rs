@@ -98,6 +98,7 @@ const NUMBERS_BY_VALUE: &[(&str, &[&str])] = &[
     ("StorageOSPersistentVolumeSource", &["readOnly"]),
     ("StorageOSVolumeSource", &["readOnly"]),
     ("SubjectAccessReviewStatus", &["denied"]),
+    ("TokenReviewStatus", &["authenticated"]),
     ("VolumeMount", &["readOnly"]),
     ("VolumeMountStatus", &["readOnly"]),
 ];

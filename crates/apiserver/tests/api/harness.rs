@@ -1,6 +1,6 @@
 //! A server of one test, and what comes back from it.
 
-use apiserver::auth::User;
+use apiserver::auth::{TokenKeys, Trust, User};
 use apiserver::node::{LogRequest, NodeConnection};
 use apiserver::{ApiServer, Config};
 use axum::body::Body;
@@ -117,7 +117,19 @@ impl Server {
         Self::on(store::Store::in_memory(store::Options::default()))
     }
 
+    /// A server with keys for tokens and a CA to name, as one with a listener has.
+    pub fn trusted() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let tokens = TokenKeys::load_or_create(dir.path()).unwrap();
+        let trust = Trust { tokens, root_ca: "-----BEGIN CERTIFICATE-----".into() };
+        Self::with(store::Store::in_memory(store::Options::default()), Some(trust))
+    }
+
     pub fn on(store: store::Store) -> Self {
+        Self::with(store, None)
+    }
+
+    fn with(store: store::Store, trust: Option<Trust>) -> Self {
         let clock = Arc::new(ManualClock(Mutex::new("2026-03-01T12:00:00.5Z".parse().unwrap())));
         let api = ApiServer::new(Config {
             store,
@@ -125,7 +137,7 @@ impl Server {
             entropy: Arc::new(Counting::default()),
             node: Arc::new(EchoNode),
             version: "v1.36.2+kiln.0.1.0".into(),
-            trust: None,
+            trust,
         });
         let user = User { name: "admin".into(), groups: vec!["system:masters".into()], ..User::default() };
         Self { api, clock, user }

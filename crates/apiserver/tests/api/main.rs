@@ -15,5 +15,6 @@ mod patches;
 mod reviews;
 mod subresources;
 mod tls;
+mod tokens;
 mod verbs;
 mod watches;

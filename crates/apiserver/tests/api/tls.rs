@@ -12,13 +12,13 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_util::sync::CancellationToken;
 
 /// What a kubeconfig holds, as PEM.
-fn field(kubeconfig: &str, name: &str) -> Vec<u8> {
+pub fn field(kubeconfig: &str, name: &str) -> Vec<u8> {
     let line = kubeconfig.lines().find(|line| line.trim_start().starts_with(name)).unwrap();
     let text = line.split(": ").nth(1).unwrap();
     base64::engine::general_purpose::STANDARD.decode(text).unwrap()
 }
 
-fn client(kubeconfig: &str, with_certificate: bool) -> Arc<rustls::ClientConfig> {
+pub fn client(kubeconfig: &str, with_certificate: bool) -> Arc<rustls::ClientConfig> {
     let mut roots = rustls::RootCertStore::empty();
     roots.add(CertificateDer::from_pem_slice(&field(kubeconfig, "certificate-authority-data")).unwrap()).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -39,17 +39,22 @@ fn client(kubeconfig: &str, with_certificate: bool) -> Arc<rustls::ClientConfig>
 
 type Connection = tokio_rustls::client::TlsStream<tokio::net::TcpStream>;
 
-async fn open(address: SocketAddr, config: Arc<rustls::ClientConfig>, path: &str) -> Connection {
+async fn open(address: SocketAddr, config: Arc<rustls::ClientConfig>, path: &str, headers: &str) -> Connection {
     let stream = tokio::net::TcpStream::connect(address).await.unwrap();
     let name = ServerName::try_from("localhost").unwrap();
     let mut stream = tokio_rustls::TlsConnector::from(config).connect(name, stream).await.unwrap();
-    let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{headers}\r\n");
     stream.write_all(request.as_bytes()).await.unwrap();
     stream
 }
 
 async fn ask(address: SocketAddr, config: Arc<rustls::ClientConfig>, path: &str) -> String {
-    let mut stream = open(address, config, path).await;
+    ask_with(address, config, path, "").await
+}
+
+/// The whole answer to a request with these further header lines.
+pub async fn ask_with(address: SocketAddr, config: Arc<rustls::ClientConfig>, path: &str, headers: &str) -> String {
+    let mut stream = open(address, config, path, headers).await;
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();
     answer
@@ -75,7 +80,7 @@ async fn certificates_name_users_and_shutdown_ends_watches() {
 
     // Somebody connects and says nothing; somebody watches. Neither holds up the end.
     let silent = tokio::net::TcpStream::connect(address).await.unwrap();
-    let mut watching = open(address, admin, "/api/v1/namespaces?watch=true").await;
+    let mut watching = open(address, admin, "/api/v1/namespaces?watch=true", "").await;
     let mut seen = Vec::new();
     while !String::from_utf8_lossy(&seen).contains("\"ADDED\"") {
         assert_ne!(watching.read_buf(&mut seen).await.unwrap(), 0);

@@ -308,7 +308,7 @@ Type { name: "io.k8s.api.authentication.v1.TokenReviewSpec", gvk: None, atomic: 
 ] },
 Type { name: "io.k8s.api.authentication.v1.TokenReviewStatus", gvk: None, atomic: false, fields: &[
     f("audiences", String, 4).list(Atomic),
-    f("authenticated", Bool, 1).keeps_zero(),
+    f("authenticated", Bool, 1),
     f("error", String, 3),
     f("user", AUTHENTICATION_V1_USER_INFO, 2),
 ] },
