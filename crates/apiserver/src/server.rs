@@ -1,6 +1,8 @@
 //! One API server: its state, its tower service, its TLS listener.
 
-use crate::auth::{Attributes, Authorizer, Decision, MastersOnly, ServerTls, Trust, User, openid_configuration, refuse};
+use crate::auth::{
+    Attributes, Authorizer, Decision, MastersOnly, ServerTls, Trust, User, openid_configuration, refuse,
+};
 use crate::connections::Limits;
 use crate::delivery::Delivery;
 use crate::error::Failure;
@@ -25,8 +27,8 @@ use serde_json::json;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
-use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use tokio::sync::OnceCell;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;

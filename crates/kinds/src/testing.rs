@@ -55,7 +55,9 @@ pub(crate) struct Objects(Vec<(String, String, Value)>);
 impl Objects {
     /// Objects with the group and plural they are found under.
     pub(crate) fn of(objects: &[(&str, &str, Value)]) -> Self {
-        Self(objects.iter().map(|(group, plural, object)| ((*group).into(), (*plural).into(), object.clone())).collect())
+        Self(
+            objects.iter().map(|(group, plural, object)| ((*group).into(), (*plural).into(), object.clone())).collect(),
+        )
     }
 
     /// Changes every object of a plural.
@@ -75,9 +77,8 @@ impl Objects {
 
 impl crate::admission::World for Objects {
     fn get(&self, group: &str, plural: &str, namespace: &str, name: &str) -> Option<Value> {
-        let is_it = |object: &&Value| {
-            meta::object::namespace(object) == namespace && meta::object::name(object) == name
-        };
+        let is_it =
+            |object: &&Value| meta::object::namespace(object) == namespace && meta::object::name(object) == name;
         self.find(group, plural).find(is_it).cloned()
     }
     fn list(&self, group: &str, plural: &str, namespace: &str) -> Vec<Value> {

@@ -82,7 +82,8 @@ async fn protobuf_is_answered_in_protobuf() {
     assert!(reply.bytes.starts_with(b"k8s\0"));
     let decoded = apiserver::protobuf::decode(&reply.bytes).unwrap();
     let body = apiserver::protobuf::encode(&json!({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest",
-        "spec": {"expirationSeconds": 700}})).unwrap();
+        "spec": {"expirationSeconds": 700}}))
+    .unwrap();
     assert!(decoded["status"]["token"].as_str().unwrap().starts_with("ey"));
     let reply = server.send("POST", TOKEN, &[("content-type", PROTOBUF)], body).await.expect(201).json();
     assert_eq!(reply["spec"]["expirationSeconds"], 700);
@@ -116,7 +117,11 @@ async fn a_token_is_for_whom_it_was_asked_for() {
     let ours = review(&server, &token, json!([])).await;
     assert!(ours["error"].as_str().unwrap().contains("is invalid for the target audiences"), "{ours}");
     let empty = json!({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "spec": {"token": ""}});
-    server.post(REVIEWS, &empty).await.expect_status(400, "BadRequest", "token is required for TokenReview in authentication");
+    server.post(REVIEWS, &empty).await.expect_status(
+        400,
+        "BadRequest",
+        "token is required for TokenReview in authentication",
+    );
 }
 
 #[tokio::test]
@@ -155,7 +160,10 @@ async fn tokens_are_shown_over_the_socket() {
     let secrets = "/api/v1/namespaces/default/secrets";
     let refused = tls::ask_with(address, stranger.clone(), secrets, &bearer(&good)).await;
     assert!(refused.starts_with("HTTP/1.1 403"), "{refused}");
-    assert!(refused.contains(r#"User \"system:serviceaccount:default:builder\" cannot list resource \"secrets\""#), "{refused}");
+    assert!(
+        refused.contains(r#"User \"system:serviceaccount:default:builder\" cannot list resource \"secrets\""#),
+        "{refused}"
+    );
 
     let other = token(&server, json!({"audiences": ["vault"]})).await;
     for bad in ["", "nonsense", "a.b.c", &good[..good.len() - 3], &other] {

@@ -2,8 +2,8 @@
 //! shown.
 
 use super::{Review, Reviewer, user_info};
-use crate::service_account::claims::Identity;
 use crate::kind::{Column, Kind, Names, Part, Row, Scope};
+use crate::service_account::claims::Identity;
 use crate::{table, verbs};
 use jiff::Timestamp;
 use meta::field::FieldError;

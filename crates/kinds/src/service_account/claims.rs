@@ -135,7 +135,12 @@ pub fn identify(claims: &Value, audiences: &[String], world: &dyn World, now: Ti
         // A pod's token says where the pod is; it is the pod that it is bound to.
         let is_bound = own[claim].is_object() && (claim != "node" || !own["pod"].is_object());
         if is_bound {
-            check_bound(&own[claim], shown, world.get("", plural, namespace, name_and_uid(&own[claim]).0), gone_before)?;
+            check_bound(
+                &own[claim],
+                shown,
+                world.get("", plural, namespace, name_and_uid(&own[claim]).0),
+                gone_before,
+            )?;
         }
     }
     Ok(Identity { user: user(namespace, name, uid, claims), audiences })
@@ -170,7 +175,8 @@ fn common_audiences(claims: &Value, wanted: &[String]) -> Result<Vec<String>, St
         Value::Array(several) => several.iter().filter_map(Value::as_str).collect(),
         _ => Vec::new(),
     };
-    let common: Vec<String> = given.iter().filter(|own| wanted.iter().any(|one| one == *own)).map(|own| (*own).to_owned()).collect();
+    let common: Vec<String> =
+        given.iter().filter(|own| wanted.iter().any(|one| one == *own)).map(|own| (*own).to_owned()).collect();
     match common.is_empty() {
         true => Err(format!("token audiences {given:?} is invalid for the target audiences {wanted:?}")),
         false => Ok(common),
@@ -199,7 +205,8 @@ fn check_time(claims: &Value, now: Timestamp) -> Result<(), String> {
 fn user(namespace: &str, name: &str, uid: &str, claims: &Value) -> User {
     let own = &claims[KUBERNETES];
     let mut extra = Vec::new();
-    let mut add = |key: &str, value: &str| extra.push((format!("authentication.kubernetes.io/{key}"), vec![value.to_owned()]));
+    let mut add =
+        |key: &str, value: &str| extra.push((format!("authentication.kubernetes.io/{key}"), vec![value.to_owned()]));
     if let Some(id) = claims["jti"].as_str().filter(|id| !id.is_empty()) {
         add("credential-id", &format!("JTI={id}"));
     }

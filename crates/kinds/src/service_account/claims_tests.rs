@@ -61,7 +61,9 @@ fn a_token_names_its_account_its_pod_and_itself() {
         User {
             name: "system:serviceaccount:n:a".into(),
             uid: "a-1".into(),
-            groups: ["system:serviceaccounts", "system:serviceaccounts:n", "system:authenticated"].map(String::from).into(),
+            groups: ["system:serviceaccounts", "system:serviceaccounts:n", "system:authenticated"]
+                .map(String::from)
+                .into(),
             extra: vec![
                 extra("credential-id", "JTI=j"),
                 extra("node-name", "box"),
@@ -92,9 +94,11 @@ fn time_is_taken_with_a_minute_of_leeway() {
 fn a_token_ends_with_what_it_is_bound_to() {
     let (pod, secret, node) =
         (thing("Pod", "n", "p", "p-1"), thing("Secret", "n", "s", "s-1"), thing("Node", "", "box", "box-1"));
-    for (bound, plural, shown) in
-        [(Bound::Pod(&pod, None), "pods", "pod"), (Bound::Secret(&secret), "secrets", "secret"), (Bound::Node(&node), "nodes", "node")]
-    {
+    for (bound, plural, shown) in [
+        (Bound::Pod(&pod, None), "pods", "pod"),
+        (Bound::Secret(&secret), "secrets", "secret"),
+        (Bound::Node(&node), "nodes", "node"),
+    ] {
         let claims = claims(Some(bound));
         let mut world = world();
         assert!(identified(&claims, &world, now()).is_ok(), "{shown}");
@@ -104,11 +108,14 @@ fn a_token_ends_with_what_it_is_bound_to() {
         world.change(plural, |object| object["metadata"]["uid"] = "again".into());
         assert_eq!(
             identified(&claims, &world, now()).unwrap_err(),
-            format!("{shown} UID (again) does not match service account {shown} ref claim ({shown_uid})", shown_uid = match shown {
-                "pod" => "p-1",
-                "secret" => "s-1",
-                _ => "box-1",
-            })
+            format!(
+                "{shown} UID (again) does not match service account {shown} ref claim ({shown_uid})",
+                shown_uid = match shown {
+                    "pod" => "p-1",
+                    "secret" => "s-1",
+                    _ => "box-1",
+                }
+            )
         );
         world.remove(plural);
         assert_eq!(identified(&claims, &world, now()).unwrap_err(), "service account token has been invalidated");
@@ -146,9 +153,13 @@ fn a_token_for_others_is_not_for_us() {
 
 #[test]
 fn claims_of_any_shape_are_refused() {
-    for odd in [json!(null), json!([]), json!({"aud": 1}), json!({"aud": ["api"], "exp": "soon"}),
-        json!({"aud": ["api"], "exp": i64::MAX, "nbf": 0, "iat": 0, "kubernetes.io": []})]
-    {
+    for odd in [
+        json!(null),
+        json!([]),
+        json!({"aud": 1}),
+        json!({"aud": ["api"], "exp": "soon"}),
+        json!({"aud": ["api"], "exp": i64::MAX, "nbf": 0, "iat": 0, "kubernetes.io": []}),
+    ] {
         assert!(identified(&odd, &world(), now()).is_err(), "{odd}");
     }
 }

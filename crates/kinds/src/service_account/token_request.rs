@@ -279,11 +279,17 @@ mod tests {
         let begin = now().as_second();
         let lifetime = |spec: Value| {
             let claims = granted(spec).unwrap().claims;
-            (claims["exp"].as_i64().unwrap() - begin, claims["kubernetes.io"]["warnafter"].as_i64().map(|at| at - begin))
+            (
+                claims["exp"].as_i64().unwrap() - begin,
+                claims["kubernetes.io"]["warnafter"].as_i64().map(|at| at - begin),
+            )
         };
         assert_eq!(lifetime(json!({"expirationSeconds": 3607, "boundObjectRef": pod})), (31_536_000, Some(3607)));
         assert_eq!(lifetime(json!({"expirationSeconds": 3607})), (3607, None));
-        assert_eq!(lifetime(json!({"expirationSeconds": 3607, "audiences": ["v"], "boundObjectRef": pod})), (3607, None));
+        assert_eq!(
+            lifetime(json!({"expirationSeconds": 3607, "audiences": ["v"], "boundObjectRef": pod})),
+            (3607, None)
+        );
         let claims = granted(json!({"boundObjectRef": pod})).unwrap().claims;
         assert_eq!(claims["kubernetes.io"]["node"], json!({"name": "box", "uid": "box-1"}));
     }
