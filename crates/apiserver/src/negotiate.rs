@@ -45,7 +45,7 @@ impl Alternative {
 
     fn form(&self) -> Option<Form> {
         let encoding = match self.media.as_str() {
-            "*/*" | "application/*" | "application/json" | "text/*" => Encoding::Json,
+            "*/*" | "application/*" | "application/json" => Encoding::Json,
             "application/yaml" => Encoding::Yaml,
             "application/vnd.kubernetes.protobuf" => Encoding::Protobuf,
             _ => return None,
@@ -65,15 +65,22 @@ impl Alternative {
     }
 }
 
-/// The best form the client takes, `None` when it takes none of ours (406). Protobuf is chosen only when nothing else
-/// would do: clients that prefer it take JSON as well.
+/// The form the client likes best of those that can be made, `None` when it takes none (406).
 pub(crate) fn form(headers: &HeaderMap) -> Option<Form> {
-    let alternatives = alternatives(headers);
-    if alternatives.is_empty() {
-        return Some(Form::default());
+    forms(headers).into_iter().next()
+}
+
+/// The same for what has no protobuf form: clients that prefer protobuf take JSON as well, as a rule.
+pub(crate) fn text_form(headers: &HeaderMap) -> Option<Form> {
+    let form = forms(headers).into_iter().find(|form| form.encoding != Encoding::Protobuf)?;
+    Some(Form { encoding: form.encoding, ..Form::default() })
+}
+
+fn forms(headers: &HeaderMap) -> Vec<Form> {
+    match alternatives(headers) {
+        none if none.is_empty() => vec![Form::default()],
+        alternatives => alternatives.iter().filter_map(Alternative::form).collect(),
     }
-    let forms: Vec<Form> = alternatives.iter().filter_map(Alternative::form).collect();
-    forms.iter().find(|form| form.encoding != Encoding::Protobuf).or(forms.first()).copied()
 }
 
 /// The first of `offers` (media types with parameters, compared piece by piece) that the client names itself, by the
@@ -182,7 +189,13 @@ mod tests {
         for (text, expect) in [
             ("application/json", Some((Json, Object, false))),
             ("*/*", Some((Json, Object, false))),
-            ("application/vnd.kubernetes.protobuf,application/json", Some((Json, Object, false))),
+            ("application/vnd.kubernetes.protobuf,application/json", Some((Protobuf, Object, false))),
+            ("application/vnd.kubernetes.protobuf;q=0.5,application/json", Some((Json, Object, false))),
+            ("application/vnd.kubernetes.protobuf;stream=watch", Some((Protobuf, Object, false))),
+            (
+                "application/vnd.kubernetes.protobuf;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json",
+                Some((Protobuf, Partial, false)),
+            ),
             ("application/vnd.kubernetes.protobuf", Some((Protobuf, Object, false))),
             ("application/yaml", Some((Yaml, Object, false))),
             (

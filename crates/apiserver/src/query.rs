@@ -44,7 +44,7 @@ impl Query {
     /// A decimal number; 400 with Go's text when it is none.
     pub(crate) fn number(&self, key: &str) -> Result<Option<i64>, Failure> {
         match self.get(key) {
-            None | Some("") => Ok(None),
+            None => Ok(None),
             Some(text) => text.parse().map(Some).map_err(|error: std::num::ParseIntError| {
                 use std::num::IntErrorKind::{NegOverflow, PosOverflow};
                 let detail = match error.kind() {

@@ -403,8 +403,7 @@ struct Incoming {
 impl Incoming {
     /// Documents have one shape.
     fn document_form(&self) -> Result<Form, Failure> {
-        let form = self.form.ok_or_else(negotiate::not_acceptable)?;
-        Ok(Form { encoding: form.encoding, ..Form::default() })
+        negotiate::text_form(&self.headers).ok_or_else(negotiate::not_acceptable)
     }
 }
 

@@ -1,6 +1,7 @@
 //! Lists in pieces: what a continue token points at.
 
-use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD as URL_SAFE_NO_PAD;
+use base64::{DecodeError, Engine as _};
 use jiff::{SignedDuration, Timestamp};
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
@@ -14,28 +15,76 @@ const LIFETIME: SignedDuration = SignedDuration::from_mins(5);
 const MAX_SNAPSHOTS: usize = 256;
 const MAX_RECORDS: usize = 2_000_000;
 
-/// A continue token, opaque to clients.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// A continue token, opaque to clients; in the form the API server gives it (K:apiserver/pkg/storage/continue.go).
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Token {
-    /// Revision of the list; 0: whatever is current (an inconsistent continuation).
-    #[serde(rename = "rv")]
-    pub revision: u64,
-    /// The last key already sent.
-    #[serde(rename = "start")]
-    pub after: String,
+    /// Revision of the list; `None`: whatever is current (an inconsistent continuation).
+    pub revision: Option<u64>,
+    /// Where to go on: keys from here on have not been sent.
+    pub start: String,
 }
 
+#[derive(Serialize, Deserialize)]
+struct Written {
+    #[serde(rename = "v", default)]
+    version: String,
+    #[serde(rename = "rv", default)]
+    revision: i64,
+    #[serde(default)]
+    start: String,
+}
+
+const VERSION: &str = "meta.k8s.io/v1";
+const NOT_VALID: &str = "continue key is not valid";
+
 impl Token {
-    pub(crate) fn encode(&self) -> String {
-        let json = serde_json::to_vec(self).expect("two plain fields always serialise");
-        base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(json)
+    /// A token for what comes after a key.
+    pub(crate) fn after(key: &str, revision: Option<u64>) -> Self {
+        Self { revision, start: format!("{key}\0") }
     }
 
-    /// `None` when it is not one of ours or not for keys with this prefix.
-    pub(crate) fn decode(text: &str, prefix: &str) -> Option<Self> {
-        let json = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(text).ok()?;
-        let token: Self = serde_json::from_slice(&json).ok()?;
-        token.after.starts_with(prefix).then_some(token)
+    /// `prefix` is what all keys of the list begin with.
+    pub(crate) fn encode(&self, prefix: &str) -> String {
+        let written = Written {
+            version: VERSION.into(),
+            revision: self.revision.map_or(-1, |revision| i64::try_from(revision).unwrap_or(i64::MAX)),
+            start: self.start.strip_prefix(prefix).unwrap_or(&self.start).into(),
+        };
+        let json = serde_json::to_vec(&written).expect("three plain fields always serialise");
+        URL_SAFE_NO_PAD.encode(json)
+    }
+
+    /// The error is the API server's text.
+    pub(crate) fn decode(text: &str, prefix: &str) -> Result<Self, String> {
+        let json = URL_SAFE_NO_PAD.decode(text).map_err(|error| {
+            let at = match error {
+                DecodeError::InvalidByte(at, _) | DecodeError::InvalidLastSymbol(at, _) => at,
+                DecodeError::InvalidLength(length) => length,
+                DecodeError::InvalidPadding => text.len(),
+            };
+            format!("{NOT_VALID}: illegal base64 data at input byte {at}")
+        })?;
+        let written: Written =
+            serde_json::from_slice(&json).map_err(|error| match kinds::schema::syntax_error(&json) {
+                Some(text) => format!("{NOT_VALID}: {text}"),
+                None => format!("{NOT_VALID}: {error}"),
+            })?;
+        if written.version != VERSION {
+            return Err(format!("{NOT_VALID}: server does not recognize this encoded version {}", written.version));
+        }
+        if written.revision == 0 {
+            return Err(format!("{NOT_VALID}: incorrect encoded start resourceVersion (version {VERSION})"));
+        }
+        if written.start.is_empty() {
+            return Err(format!("{NOT_VALID}: encoded start key empty (version {VERSION})"));
+        }
+        // Nothing outside of the list's own keys can be named.
+        let start = written.start.strip_prefix('/').unwrap_or(&written.start);
+        let is_clean = start.split('/').all(|part| !matches!(part, "" | "." | ".."));
+        if !is_clean {
+            return Err(format!("{NOT_VALID}: {}", written.start));
+        }
+        Ok(Self { revision: u64::try_from(written.revision).ok(), start: format!("{prefix}{start}") })
     }
 }
 
@@ -89,13 +138,37 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tokens_are_for_one_prefix() {
-        let token = Token { revision: 7, after: "/batch/jobs/default/a".into() };
-        let text = token.encode();
-        assert_eq!(Token::decode(&text, "/batch/jobs/default/"), Some(token));
-        assert_eq!(Token::decode(&text, "/core/secrets/"), None);
-        for bad in ["", "x", "e30", "%%%", "bnVsbA"] {
-            assert_eq!(Token::decode(bad, ""), None, "{bad}");
+    fn tokens_say_where_to_go_on() {
+        let prefix = "/batch/jobs/default/";
+        for revision in [Some(7), None] {
+            let token = Token::after("/batch/jobs/default/a", revision);
+            assert_eq!(Token::decode(&token.encode(prefix), prefix), Ok(token));
+        }
+        let token = Token::after("/batch/jobs/default/a", Some(7)).encode(prefix);
+        let json = URL_SAFE_NO_PAD.decode(token).unwrap();
+        assert_eq!(String::from_utf8(json).unwrap(), r#"{"v":"meta.k8s.io/v1","rv":7,"start":"a\u0000"}"#);
+    }
+
+    #[test]
+    fn bad_tokens_are_told_why() {
+        let json = |text: &str| URL_SAFE_NO_PAD.encode(text);
+        for (token, expect) in [
+            ("a%b".to_owned(), ": illegal base64 data at input byte 1"),
+            (json("{"), ": unexpected end of JSON input"),
+            (json("{}"), ": server does not recognize this encoded version "),
+            (json(r#"{"v":"v2"}"#), ": server does not recognize this encoded version v2"),
+            (
+                json(r#"{"v":"meta.k8s.io/v1","start":"a"}"#),
+                ": incorrect encoded start resourceVersion (version meta.k8s.io/v1)",
+            ),
+            (json(r#"{"v":"meta.k8s.io/v1","rv":1}"#), ": encoded start key empty (version meta.k8s.io/v1)"),
+            (json(r#"{"v":"meta.k8s.io/v1","rv":1,"start":"../a"}"#), ": ../a"),
+            (json(r#"{"v":"meta.k8s.io/v1","rv":1,"start":"a//b"}"#), ": a//b"),
+        ] {
+            assert_eq!(Token::decode(&token, "/core/pods/"), Err(format!("{NOT_VALID}{expect}")));
+        }
+        for bad in ["", "x", "bnVsbA", "W10"] {
+            assert!(Token::decode(bad, "").is_err(), "{bad}");
         }
     }
 

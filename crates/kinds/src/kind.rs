@@ -127,6 +127,17 @@ pub trait Kind: Send + Sync + std::fmt::Debug {
     fn selectable_fields(&self, _object: &Value) -> Vec<(&'static str, String)> {
         Vec::new()
     }
+    /// What is said of a field that selectors may not name. Kinds that register fields of their own have other words for
+    /// it than those that take the two of every kind (K:apimachinery/pkg/runtime DefaultMetaV1FieldSelectorConversion).
+    fn unknown_field(&self, field: &str) -> String {
+        match self.selectable_fields(&Value::Null).is_empty() {
+            true => {
+                let field = meta::field::quote(field);
+                format!("{field} is not a known field selector: only \"metadata.name\", \"metadata.namespace\"")
+            }
+            false => format!("field label not supported: {field}"),
+        }
+    }
     /// The columns of `kubectl get`, those of `-o wide` among them.
     fn columns(&self) -> &'static [Column];
     /// One row; `now` is what ages are counted from.

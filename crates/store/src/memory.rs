@@ -72,6 +72,21 @@ impl Memory {
         }
     }
 
+    /// The state of an earlier revision: today's, with what happened since undone.
+    pub fn range_at(&self, prefix: &str, revision: u64) -> Result<Range, Compacted> {
+        let state = self.state.read();
+        let from = (Bound::Included(prefix), Bound::Unbounded);
+        let current = state.objects.range::<str, _>(from).take_while(|(key, _)| key.starts_with(prefix));
+        let current = current.map(|(key, record)| (key.clone(), record.clone()));
+        let records = match state.rings.get(resource_of(prefix)) {
+            Some(ring) => ring.undo(prefix, revision, current.collect())?,
+            // Nothing has happened to this resource since the start.
+            None if revision < state.start => return Err(Compacted { wanted: revision, oldest: state.start }),
+            None => current.collect(),
+        };
+        Ok(Range { records: records.into_values().collect(), revision })
+    }
+
     pub fn count(&self, prefix: &str) -> usize {
         let state = self.state.read();
         let from = (Bound::Included(prefix), Bound::Unbounded);

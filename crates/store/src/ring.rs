@@ -1,9 +1,10 @@
 //! The recent events of one resource, bounded by count, bytes and age. Watchers read it, each from its own place.
 
 use crate::Options;
-use crate::record::Event;
+use crate::record::{Event, Record};
 use crate::watcher::Compacted;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 
@@ -76,6 +77,24 @@ impl Ring {
         }
         // Empty: what a burst has grown goes back.
         self.entries.shrink_to(1_024);
+    }
+
+    /// Takes back from the current `records` what happened to keys with `prefix` after `revision`.
+    pub fn undo(
+        &self,
+        prefix: &str,
+        revision: u64,
+        mut records: BTreeMap<Arc<str>, Arc<Record>>,
+    ) -> Result<BTreeMap<Arc<str>, Arc<Record>>, Compacted> {
+        self.check(revision)?;
+        let later = self.entries.iter().rev().take_while(|entry| revision < entry.event.revision());
+        for Entry { event, .. } in later.filter(|entry| entry.event.key().starts_with(prefix)) {
+            match event.previous() {
+                Some(previous) => records.insert(event.key().clone(), previous.clone()),
+                None => records.remove(event.key()),
+            };
+        }
+        Ok(records)
     }
 
     /// Events after `cursor` of keys with `prefix`; `newest` is the newest revision of all resources.

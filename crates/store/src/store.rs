@@ -87,6 +87,12 @@ impl Store {
         self.memory.range(prefix, after, limit)
     }
 
+    /// Keys with `prefix` (at least `/{group}/{resource}/`), in order, as they were at `revision`, which must not lie
+    /// ahead. `Compacted` when that is no longer known.
+    pub fn range_at(&self, prefix: &str, revision: u64) -> Result<Range, Compacted> {
+        self.memory.range_at(prefix, revision)
+    }
+
     /// How many keys have this prefix.
     pub fn count(&self, prefix: &str) -> usize {
         self.memory.count(prefix)

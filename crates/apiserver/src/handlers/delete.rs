@@ -58,7 +58,7 @@ pub(crate) async fn delete(call: &mut Call<'_>, body: Body) -> Result<Answer, Fa
 /// Deletes all that match, one after the other; what vanishes meanwhile is as good as deleted.
 pub(crate) async fn delete_collection(call: &mut Call<'_>, body: Body) -> Result<Answer, Failure> {
     let options = options(call, body).await?;
-    let (records, revision) = super::list::matching(call)?;
+    let (records, revision) = super::list::matching(call).await?;
     let mut items = Vec::with_capacity(records.len());
     for first in records {
         let mut record = first;

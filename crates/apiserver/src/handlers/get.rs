@@ -1,23 +1,18 @@
 //! GET of one object, or of one object through a subresource that shows it (`status`).
 
 use super::Call;
-use crate::error::{Failure, invalid_options};
+use crate::error::Failure;
 use crate::respond::Answer;
 use http::StatusCode;
-use meta::field::FieldError;
 
 /// The object the path names. A read from memory is never older than any write that was answered.
 pub(crate) async fn get(call: &Call<'_>) -> Result<Answer, Failure> {
     match call.query.text("resourceVersion") {
         "" | "0" => {}
         wanted => {
-            let wanted = super::list::revision(wanted)?;
+            let wanted = super::options::revision(wanted)?;
             super::list::wait_for(call, wanted).await?;
         }
-    }
-    if !call.query.text("resourceVersionMatch").is_empty() {
-        let error = FieldError::forbidden("resourceVersionMatch", "resourceVersionMatch is forbidden for get");
-        return Err(invalid_options("GetOptions", &[error]));
     }
     call.answer_record(StatusCode::OK, &*call.record()?)
 }

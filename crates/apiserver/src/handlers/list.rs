@@ -1,19 +1,19 @@
 //! LIST: all that match, or a piece of them with a token for the rest.
 
 use super::Call;
+use super::options::{self, Wanted};
 use super::select::Filter;
-use crate::error::{Failure, invalid_options, too_large_revision};
+use crate::error::{Failure, too_large_revision};
 use crate::negotiate::Shape;
 use crate::respond::{self, Answer, Payload};
 use crate::snapshot::Token;
 use crate::storage::{self, View};
 use http::StatusCode;
-use meta::field::FieldError;
 use meta::status::Status;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 use std::time::Duration;
-use store::Record;
+use store::{Range, Record};
 
 /// How long a read waits for a revision that is not there yet (K: storage/cacher blockTimeout).
 const FUTURE_PATIENCE: Duration = Duration::from_secs(3);
@@ -30,7 +30,7 @@ struct Page {
 }
 
 pub(crate) async fn list(call: &Call<'_>) -> Result<Answer, Failure> {
-    check_options(call)?;
+    options::check_list(&call.query)?;
     let filter = Filter::of(call)?;
     let page = page(call, &filter).await?;
     answer(call, page)
@@ -75,7 +75,7 @@ fn answer(call: &Call<'_>, page: Page) -> Result<Answer, Failure> {
                 .collect::<Result<Vec<Value>, Failure>>()?,
         }),
     };
-    respond::value(call.encoding_form(), StatusCode::OK, &value, call.pretty)
+    respond::value(call.form, StatusCode::OK, &value, call.pretty)
 }
 
 /// JSON straight from the kept bytes, in pieces.
@@ -114,55 +114,92 @@ fn plain(call: &Call<'_>, page: Page) -> Answer {
     }
 }
 
-/// Every record that matches, with the revision the list is of (deletecollection walks it).
-pub(crate) fn matching(call: &Call<'_>) -> Result<(Vec<Arc<Record>>, u64), Failure> {
+/// Every record of the list that is asked for, with its revision (deletecollection walks it).
+pub(crate) async fn matching(call: &Call<'_>) -> Result<(Vec<Arc<Record>>, u64), Failure> {
+    options::check_list(&call.query)?;
     let filter = Filter::of(call)?;
-    let all = call.server.store.range(&filter.prefix(call), None, 0);
-    let (items, _) = take(call, &filter, all.records.iter(), usize::MAX)?;
-    Ok((items.into_iter().map(|(_, record)| record).collect(), all.revision))
+    let Source { records, revision, start, .. } = source(call, &filter).await?;
+    let (items, _) = take(call, &filter, records[start..].iter(), limit(call)?)?;
+    Ok((items.into_iter().map(|(_, record)| record).collect(), revision))
+}
+
+/// What a list is cut from.
+struct Source {
+    records: Arc<Vec<Arc<Record>>>,
+    revision: u64,
+    /// Records before this one were sent already.
+    start: usize,
+    /// What all of the records' keys begin with.
+    prefix: String,
+}
+
+async fn source(call: &Call<'_>, filter: &Filter) -> Result<Source, Failure> {
+    let server = call.server;
+    let token = call.query.text("continue");
+    if token.is_empty() {
+        let prefix = match limit(call)? {
+            usize::MAX => filter.prefix(call),
+            // Later pieces may be asked for in other words, so all are of the same list.
+            _ => storage::prefix(call.kind, &call.path.namespace),
+        };
+        let range = range(call, &prefix).await?;
+        return Ok(Source { records: Arc::new(range.records), revision: range.revision, start: 0, prefix });
+    }
+    let prefix = storage::prefix(call.kind, &call.path.namespace);
+    let token = Token::decode(token, &prefix)
+        .map_err(|error| Status::bad_request(format!("invalid continue token: {error}")))?;
+    if !matches!(call.query.text("resourceVersion"), "" | "0") {
+        return Err(Status::bad_request("specifying resource version is not allowed when using continue").into());
+    }
+    let (records, revision) = match token.revision {
+        None => {
+            let range = server.store.range(&prefix, None, 0);
+            (Arc::new(range.records), range.revision)
+        }
+        Some(revision) => match server.snapshots.find(&prefix, revision, server.clock.now()) {
+            Some(records) => (records, revision),
+            None => return Err(token_expired(token, &prefix)),
+        },
+    };
+    let start = records.partition_point(|record| *record.key < *token.start);
+    Ok(Source { records, revision, start, prefix })
+}
+
+/// The records, of the revision that is wanted.
+async fn range(call: &Call<'_>, prefix: &str) -> Result<Range, Failure> {
+    let store = &call.server.store;
+    match options::wanted(&call.query)? {
+        Wanted::Newest => Ok(store.range(prefix, None, 0)),
+        Wanted::NotOlderThan(revision) => {
+            wait_for(call, revision).await?;
+            Ok(store.range(prefix, None, 0))
+        }
+        Wanted::Exact(revision) => {
+            wait_for(call, revision).await?;
+            let too_old = |_| Status::expired("The resourceVersion for the provided list is too old.");
+            Ok(store.range_at(prefix, revision).map_err(too_old)?)
+        }
+    }
+}
+
+fn limit(call: &Call<'_>) -> Result<usize, Failure> {
+    Ok(match usize::try_from(call.query.number("limit")?.unwrap_or(0)) {
+        Ok(0) | Err(_) => usize::MAX,
+        Ok(limit) => limit,
+    })
 }
 
 async fn page(call: &Call<'_>, filter: &Filter) -> Result<Page, Failure> {
-    let server = call.server;
-    let now = server.clock.now();
-    let prefix = filter.prefix(call);
-    let limit = match usize::try_from(call.query.number("limit")?.unwrap_or(0)) {
-        Ok(0) | Err(_) => usize::MAX,
-        Ok(limit) => limit,
-    };
-    let (records, revision, start) = match call.query.text("continue") {
-        "" => {
-            wait_for_wanted(call).await?;
-            let range = server.store.range(&prefix, None, 0);
-            exact(call, range.revision)?;
-            (Arc::new(range.records), range.revision, 0)
-        }
-        token => {
-            let token = Token::decode(token, &prefix)
-                .ok_or_else(|| Status::bad_request(format!("invalid continue token: {}", meta::field::quote(token))))?;
-            let (records, revision) = match token.revision {
-                0 => {
-                    let range = server.store.range(&prefix, Some(&token.after), 0);
-                    (Arc::new(range.records), range.revision)
-                }
-                revision => match server.snapshots.find(&prefix, revision, now) {
-                    Some(records) => (records, revision),
-                    None => return Err(token_expired(token)),
-                },
-            };
-            let start = records.partition_point(|record| *record.key <= *token.after);
-            (records, revision, start)
-        }
-    };
-    let (items, n_seen) = take(call, filter, records[start..].iter(), limit)?;
+    let Source { records, revision, start, prefix } = source(call, filter).await?;
+    let (items, n_seen) = take(call, filter, records[start..].iter(), limit(call)?)?;
     let mut metadata = Map::new();
     metadata.insert("resourceVersion".into(), revision.to_string().into());
     let n_left = records.len() - start - n_seen;
     // What is left may hold no match; then this was the last piece after all.
     if 0 < n_left && is_more(call, filter, &records[start + n_seen..])? {
-        let after = records[start + n_seen - 1].key.to_string();
-        server.snapshots.keep(&prefix, revision, records.clone(), now);
-        metadata.insert("continue".into(), Token { revision, after }.encode().into());
+        let token = Token::after(&records[start + n_seen - 1].key, Some(revision));
+        call.server.snapshots.keep(&prefix, revision, records.clone(), call.server.clock.now());
+        metadata.insert("continue".into(), token.encode(&prefix).into());
         if filter.is_empty() {
             metadata.insert("remainingItemCount".into(), n_left.into());
         }
@@ -205,66 +242,16 @@ fn is_more(call: &Call<'_>, filter: &Filter, rest: &[Arc<Record>]) -> Result<boo
 }
 
 /// 410 with a token that goes on from the same place in whatever is current.
-fn token_expired(token: Token) -> Failure {
-    let fresh = Token { revision: 0, ..token };
+fn token_expired(token: Token, prefix: &str) -> Failure {
+    let fresh = Token { revision: None, ..token };
     let mut status = Status::expired(
         "The provided continue parameter is too old to display a consistent list result. You can start a new list \
          without the continue parameter, or use the continue token in this response to retrieve the remainder of the \
          results. Continuing with the provided token results in an inconsistent list - objects that were created, \
          modified, or deleted between the time the first chunk was returned and now may show up in the list.",
     );
-    status.metadata = json!({"continue": fresh.encode()});
+    status.metadata = json!({"continue": fresh.encode(prefix)});
     status.into()
-}
-
-/// Rules of resourceVersionMatch and sendInitialEvents (K:apimachinery/pkg/apis/meta/internalversion/validation).
-fn check_options(call: &Call<'_>) -> Result<(), Failure> {
-    let query = &call.query;
-    let (revision, matching) = (query.text("resourceVersion"), query.text("resourceVersionMatch"));
-    let mut errors = Vec::new();
-    let forbidden = |detail: &str| FieldError::forbidden("resourceVersionMatch", detail);
-    match matching {
-        "" => {}
-        _ if !query.text("continue").is_empty() => {
-            errors.push(forbidden("resourceVersionMatch is forbidden when continue is provided"))
-        }
-        _ if revision.is_empty() => {
-            errors.push(forbidden("resourceVersionMatch is forbidden unless resourceVersion is provided"))
-        }
-        "Exact" if revision == "0" => {
-            errors.push(forbidden("resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\""))
-        }
-        "Exact" | "NotOlderThan" => {}
-        other => errors.push(FieldError::not_supported("resourceVersionMatch", other, &["Exact", "NotOlderThan", ""])),
-    }
-    if query.get("sendInitialEvents").is_some() {
-        errors.push(FieldError::forbidden("sendInitialEvents", "sendInitialEvents is forbidden for list"));
-    }
-    if !errors.is_empty() {
-        return Err(invalid_options("ListOptions", &errors));
-    }
-    if !query.text("continue").is_empty() && !matches!(revision, "" | "0") {
-        return Err(Status::bad_request("specifying resource version is not allowed when using continue").into());
-    }
-    Ok(())
-}
-
-/// Parses a resourceVersion; 400 with Go's text.
-pub(super) fn revision(text: &str) -> Result<u64, Failure> {
-    text.parse().map_err(|_| {
-        let value = meta::field::quote(text);
-        Status::bad_request(format!(
-            "resourceVersion: Invalid value: {value}: strconv.ParseUint: parsing {value}: invalid syntax"
-        ))
-        .into()
-    })
-}
-
-async fn wait_for_wanted(call: &Call<'_>) -> Result<(), Failure> {
-    match call.query.text("resourceVersion") {
-        "" | "0" => Ok(()),
-        text => wait_for(call, revision(text)?).await,
-    }
 }
 
 /// Waits a moment for a revision from the future; 504 when it does not come.
@@ -276,16 +263,4 @@ pub(super) async fn wait_for(call: &Call<'_>, wanted: u64) -> Result<(), Failure
     tokio::time::timeout(FUTURE_PATIENCE, store.reached(wanted))
         .await
         .map_err(|_| too_large_revision(wanted, store.revision()))
-}
-
-/// `resourceVersionMatch=Exact` can be answered only while that revision is the current one: no other is kept.
-fn exact(call: &Call<'_>, current: u64) -> Result<(), Failure> {
-    if call.query.text("resourceVersionMatch") != "Exact" {
-        return Ok(());
-    }
-    let wanted = revision(call.query.text("resourceVersion"))?;
-    if wanted == current {
-        return Ok(());
-    }
-    Err(Status::expired("The resourceVersion for the provided list is too old.").into())
 }

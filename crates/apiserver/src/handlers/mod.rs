@@ -9,12 +9,13 @@ pub(crate) mod update;
 pub(crate) mod watch;
 
 mod decode;
+mod options;
 mod review;
 mod select;
 
 use crate::auth::User;
 use crate::error::{Failure, what};
-use crate::negotiate::{Encoding, Form, Shape};
+use crate::negotiate::{Form, Shape};
 use crate::query::Query;
 use crate::respond::{self, Answer};
 use crate::route::ResourcePath;
@@ -88,15 +89,7 @@ impl Call<'_> {
                 )
             }
         };
-        respond::value(self.encoding_form(), code, &value, self.pretty)
-    }
-
-    /// Tables and partial objects have no protobuf here: clients that want them take JSON.
-    fn encoding_form(&self) -> Form {
-        match (self.form.shape, self.form.encoding) {
-            (Shape::Object, _) | (_, Encoding::Json | Encoding::Yaml) => self.form,
-            _ => Form { encoding: Encoding::Json, ..self.form },
-        }
+        respond::value(self.form, code, &value, self.pretty)
     }
 
     pub(crate) fn answer_status(&self, status: &Status) -> Answer {

@@ -25,7 +25,7 @@ impl Filter {
             let is_known = matches!(field.as_str(), "metadata.name" | "metadata.namespace")
                 || known.iter().any(|(name, _)| name == field);
             if !is_known {
-                return Err(Status::bad_request(format!("field label not supported: {field}")).into());
+                return Err(Status::bad_request(call.kind.unknown_field(field)).into());
             }
         }
         Ok(Self { labels, fields })

@@ -1,8 +1,9 @@
 //! WATCH: what is there, if asked for, then every change, until the time is up or the reader too slow.
 
+use super::options::{self, Start};
 use super::select::Filter;
 use super::{Call, list};
-use crate::error::{Failure, invalid_options};
+use crate::error::Failure;
 use crate::negotiate::{Encoding, Form, Shape};
 use crate::respond::Answer;
 use crate::server::ApiServer;
@@ -11,7 +12,6 @@ use crate::{respond, storage};
 use bytes::Bytes;
 use futures::StreamExt as _;
 use kinds::Kind;
-use meta::field::FieldError;
 use meta::status::Status;
 use prometheus_client::metrics::counter::Counter;
 use serde_json::{Value, json};
@@ -27,27 +27,36 @@ const DEFAULT_TIMEOUT_SECONDS: u64 = 1800;
 const CHUNK_BYTES: usize = 64 * 1024;
 
 pub(crate) async fn watch(call: &Call<'_>) -> Result<Answer, Failure> {
-    let initial_end = wants_initial_events(call)?;
+    if call.form.encoding == Encoding::Yaml {
+        return Err(Status::not_acceptable(
+            "only the following media types are accepted: application/json;stream=watch, application/vnd.kubernetes.protobuf;stream=watch",
+        )
+        .into());
+    }
+    let start = options::start(&call.query)?;
     let filter = Filter::of(call)?;
     let include = Include::of(&call.query)?;
-    let from = match call.query.text("resourceVersion") {
-        "" | "0" => None,
-        text => Some(list::revision(text)?),
-    };
+    let timeout = timeout(call)?;
     let prefix = filter.prefix(call);
     let store = &call.server.store;
-    let (initial, start) = match (from, initial_end) {
-        (Some(from), false) => {
-            list::wait_for(call, from).await?;
-            (Vec::new(), from)
-        }
-        (from, _) => {
-            list::wait_for(call, from.unwrap_or(0)).await?;
-            let range = store.range(&prefix, None, 0);
-            (range.records, range.revision)
-        }
+    // From here on mistakes are events: the client has been told 200 by then, as by an API server.
+    let (initial, begin) = match start {
+        Start::After(revision) => (Vec::new(), Ok(revision)),
+        Start::Now => (Vec::new(), Ok(store.revision())),
+        Start::Objects(revision) => match list::wait_for(call, revision).await {
+            Ok(()) => {
+                let range = store.range(&prefix, None, 0);
+                (range.records, Ok(range.revision))
+            }
+            Err(failure) => (Vec::new(), Err(failure)),
+        },
     };
-    let source = store.watch(&prefix, start);
+    let bookmarks = call.query.flag("allowWatchBookmarks");
+    let initial_end = match (start, &begin) {
+        (Start::Objects(_), Ok(revision)) if bookmarks => Some(*revision),
+        _ => None,
+    };
+    let source = begin.and_then(|begin| store.watch(&prefix, begin).map_err(|compacted| too_old(&compacted).into()));
     let now = Instant::now();
     let stream = Stream {
         server: call.server.clone(),
@@ -56,17 +65,17 @@ pub(crate) async fn watch(call: &Call<'_>) -> Result<Answer, Failure> {
         include,
         form: call.form,
         initial: initial.into_iter(),
-        initial_end: initial_end.then_some(start),
+        initial_end,
         events: Vec::new().into_iter(),
         source: source.map_err(Some),
-        bookmarks: call.query.flag("allowWatchBookmarks"),
+        bookmarks,
         next_bookmark: now + BOOKMARK_EVERY,
-        deadline: now + timeout(call)?,
+        deadline: now + timeout,
         columns_sent: false,
         ended: false,
         n_sent: call.server.metrics.watch_events(call.kind),
     };
-    let content_type = match encoding(call.form) {
+    let content_type = match call.form.encoding {
         Encoding::Protobuf => "application/vnd.kubernetes.protobuf;stream=watch",
         Encoding::Json | Encoding::Yaml => "application/json",
     };
@@ -91,35 +100,6 @@ fn timeout(call: &Call<'_>) -> Result<Duration, Failure> {
     Ok(Duration::from_secs(seconds))
 }
 
-/// Whether the client wants a list as a stream; 422 when it asks for half of that.
-fn wants_initial_events(call: &Call<'_>) -> Result<bool, Failure> {
-    let query = &call.query;
-    let asked = query.get("sendInitialEvents").is_some();
-    let matching = query.text("resourceVersionMatch");
-    let forbidden = |detail: &str| {
-        let error = FieldError::forbidden("resourceVersionMatch", detail);
-        Err(invalid_options("ListOptions", &[error]))
-    };
-    match (asked, matching) {
-        (false, "") => Ok(false),
-        (false, _) => forbidden("resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided"),
-        (true, "") => forbidden("sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"),
-        (true, "NotOlderThan") => Ok(query.flag("sendInitialEvents")),
-        (true, other) => {
-            let error = FieldError::not_supported("resourceVersionMatch", other, &["NotOlderThan"]);
-            Err(invalid_options("ListOptions", &[error]))
-        }
-    }
-}
-
-/// Tables and partial objects are written as JSON whatever was asked for.
-fn encoding(form: Form) -> Encoding {
-    match (form.shape, form.encoding) {
-        (Shape::Object, Encoding::Protobuf) => Encoding::Protobuf,
-        _ => Encoding::Json,
-    }
-}
-
 /// One watch on its way.
 struct Stream {
     server: Arc<ApiServer>,
@@ -132,8 +112,8 @@ struct Stream {
     initial_end: Option<u64>,
     /// Read from the source, not written yet.
     events: std::vec::IntoIter<Event>,
-    /// `Err(None)`: the end of the ring has been reported.
-    source: Result<Watcher, Option<Compacted>>,
+    /// Why there is none is said once.
+    source: Result<Watcher, Option<Failure>>,
     bookmarks: bool,
     next_bookmark: Instant,
     deadline: Instant,
@@ -189,12 +169,9 @@ impl Stream {
         }
         let source = match &mut self.source {
             Ok(source) => source,
-            Err(compacted) => {
-                let status = match compacted.take() {
-                    Some(compacted) => too_old(&compacted),
-                    None => Status::expired("too old resource version"),
-                };
-                return Err(status.into());
+            Err(failure) => {
+                self.ended = failure.is_none();
+                return failure.take().map_or(Ok(()), Err);
             }
         };
         let wake = tokio::select! {
@@ -263,7 +240,7 @@ impl Stream {
 
     fn write(&mut self, out: &mut Vec<u8>, event: &str, record: &Record, revision: u64) -> Result<(), Failure> {
         self.n_sent.inc();
-        if self.form.shape == Shape::Object && encoding(self.form) == Encoding::Json {
+        if self.form.shape == Shape::Object && self.form.encoding == Encoding::Json {
             let view = storage::view(self.kind, record)?;
             out.reserve(view.len() + 40);
             out.extend_from_slice(format!("{{\"type\":\"{event}\",\"object\":").as_bytes());
@@ -292,7 +269,7 @@ impl Stream {
                 table::table(self.form, metadata, columns, vec![row])
             }
         };
-        write_frame(out, encoding(self.form), event, &object)
+        write_frame(out, self.form.encoding, event, &object)
     }
 
     /// A bookmark holds nothing but how far the client has seen.
@@ -312,7 +289,7 @@ impl Stream {
     fn write_error(&self, out: &mut Vec<u8>, status: &Status) {
         let value = serde_json::to_value(status).unwrap_or_default();
         // An error that cannot be written ends the stream all the same.
-        let _ = write_frame(out, encoding(self.form), "ERROR", &value);
+        let _ = write_frame(out, self.form.encoding, "ERROR", &value);
     }
 }
 

@@ -7,6 +7,7 @@
 
 mod decode;
 mod encode;
+mod partial;
 pub(crate) mod wire;
 
 use kinds::schema;
@@ -35,22 +36,31 @@ pub fn decode(body: &[u8]) -> Result<Value, String> {
     Ok(Value::Object(object))
 }
 
-/// Encodes an object (any kind of the table, Status, lists of served kinds) in an envelope.
+/// Encodes an object (any kind of the table, Status, lists of served kinds, metadata alone) in an envelope.
 pub fn encode(object: &Value) -> Result<Vec<u8>, String> {
     let api_version = object["apiVersion"].as_str().ok_or("the object has no apiVersion")?;
     let kind = object["kind"].as_str().ok_or("the object has no kind")?;
-    let ty = schema::by_kind(api_version, kind)
-        .ok_or_else(|| format!("{kind} in {api_version} cannot be encoded as protobuf"))?;
     let fields = object.as_object().ok_or("the object is not a JSON object")?;
+    let message = match schema::by_kind(api_version, kind) {
+        Some(ty) => encode::message(fields, ty.ty())?,
+        None => partial::encode(api_version, kind, object)?.ok_or_else(|| not_marshalable(kind))?,
+    };
     let mut type_meta = Writer::default();
     type_meta.bytes(1, api_version.as_bytes());
     type_meta.bytes(2, kind.as_bytes());
     let mut unknown = Writer::default();
     unknown.bytes(1, &type_meta.finish());
-    unknown.bytes(2, &encode::message(fields, ty.ty())?);
+    unknown.bytes(2, &message);
     unknown.bytes(3, b"");
     unknown.bytes(4, b"");
     Ok([&MAGIC[..], &unknown.finish()].concat())
+}
+
+/// Tables, for one, have no protobuf form (K:apimachinery/pkg/runtime/serializer/protobuf errNotMarshalable).
+fn not_marshalable(kind: &str) -> String {
+    format!(
+        "object *v1.{kind} does not implement the protobuf marshalling interface and cannot be encoded to a protobuf message"
+    )
 }
 
 /// What runtime.Unknown holds.

@@ -115,34 +115,117 @@ fn every_root_comes_back_from_protobuf_as_it_went() {
 
 #[test]
 fn every_root_is_what_its_typed_form_reads_and_writes() {
-    use k8s_openapi::api::{authentication, authorization, batch, coordination, core, events, storage};
+    use k8s_openapi::api::{
+        authentication, authorization, batch, coordination, core, events, node, policy, rbac, scheduling, storage,
+    };
     use k8s_openapi::apimachinery::pkg::apis::meta::v1 as meta;
 
+    let checked = std::cell::RefCell::new(std::collections::BTreeSet::new());
+    let typed = Typed { checked: &checked };
+    typed.check::<authentication::v1::SelfSubjectReview>("io.k8s.api.authentication.v1.SelfSubjectReview");
+    typed.check::<authentication::v1::TokenRequest>("io.k8s.api.authentication.v1.TokenRequest");
+    typed.check::<authentication::v1::TokenReview>("io.k8s.api.authentication.v1.TokenReview");
+    typed.check::<authorization::v1::LocalSubjectAccessReview>("io.k8s.api.authorization.v1.LocalSubjectAccessReview");
+    typed.check::<authorization::v1::SelfSubjectAccessReview>("io.k8s.api.authorization.v1.SelfSubjectAccessReview");
+    typed.check::<authorization::v1::SelfSubjectRulesReview>("io.k8s.api.authorization.v1.SelfSubjectRulesReview");
+    typed.check::<authorization::v1::SubjectAccessReview>("io.k8s.api.authorization.v1.SubjectAccessReview");
+    typed.check::<batch::v1::CronJob>("io.k8s.api.batch.v1.CronJob");
+    typed.check::<batch::v1::Job>("io.k8s.api.batch.v1.Job");
+    typed.check::<coordination::v1::Lease>("io.k8s.api.coordination.v1.Lease");
+    typed.check::<core::v1::Binding>("io.k8s.api.core.v1.Binding");
+    typed.check::<core::v1::ConfigMap>("io.k8s.api.core.v1.ConfigMap");
+    typed.check::<core::v1::Event>("io.k8s.api.core.v1.Event");
+    typed.check::<core::v1::LimitRange>("io.k8s.api.core.v1.LimitRange");
+    typed.check::<core::v1::Namespace>("io.k8s.api.core.v1.Namespace");
+    typed.check::<core::v1::Node>("io.k8s.api.core.v1.Node");
+    typed.check::<core::v1::PersistentVolume>("io.k8s.api.core.v1.PersistentVolume");
+    typed.check::<core::v1::PersistentVolumeClaim>("io.k8s.api.core.v1.PersistentVolumeClaim");
+    typed.check::<core::v1::Pod>("io.k8s.api.core.v1.Pod");
+    typed.check::<core::v1::ResourceQuota>("io.k8s.api.core.v1.ResourceQuota");
+    typed.check::<core::v1::Secret>("io.k8s.api.core.v1.Secret");
+    typed.check::<core::v1::Service>("io.k8s.api.core.v1.Service");
+    typed.check::<core::v1::ServiceAccount>("io.k8s.api.core.v1.ServiceAccount");
+    typed.check::<events::v1::Event>("io.k8s.api.events.v1.Event");
+    typed.check::<node::v1::RuntimeClass>("io.k8s.api.node.v1.RuntimeClass");
+    typed.check::<policy::v1::Eviction>("io.k8s.api.policy.v1.Eviction");
+    typed.check::<rbac::v1::ClusterRole>("io.k8s.api.rbac.v1.ClusterRole");
+    typed.check::<rbac::v1::ClusterRoleBinding>("io.k8s.api.rbac.v1.ClusterRoleBinding");
+    typed.check::<rbac::v1::Role>("io.k8s.api.rbac.v1.Role");
+    typed.check::<rbac::v1::RoleBinding>("io.k8s.api.rbac.v1.RoleBinding");
+    typed.check::<scheduling::v1::PriorityClass>("io.k8s.api.scheduling.v1.PriorityClass");
+    typed.check::<storage::v1::StorageClass>("io.k8s.api.storage.v1.StorageClass");
+    typed.check::<meta::DeleteOptions>("io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions");
+    for kind in kinds::KINDS {
+        assert!(checked.borrow().contains(kind.type_name()), "{} is served and not checked here", kind.type_name());
+    }
+}
+
+struct Typed<'a> {
+    checked: &'a std::cell::RefCell<std::collections::BTreeSet<String>>,
+}
+
+impl Typed<'_> {
     /// What comes back from protobuf is read and written again by the typed form without a difference.
-    fn typed<T: serde::de::DeserializeOwned + serde::Serialize>(definition: &str) {
+    fn check<T: serde::de::DeserializeOwned + serde::Serialize>(&self, definition: &str) {
         let object = decode(&encode(&sample_root(definition)).unwrap()).unwrap();
         let typed: T = serde_json::from_value(object.clone()).unwrap_or_else(|error| panic!("{definition}: {error}"));
         assert_eq!(serde_json::to_value(typed).unwrap(), object, "{definition}");
+        self.checked.borrow_mut().insert(definition.to_owned());
     }
-    typed::<authentication::v1::SelfSubjectReview>("io.k8s.api.authentication.v1.SelfSubjectReview");
-    typed::<authorization::v1::SelfSubjectAccessReview>("io.k8s.api.authorization.v1.SelfSubjectAccessReview");
-    typed::<authorization::v1::SelfSubjectRulesReview>("io.k8s.api.authorization.v1.SelfSubjectRulesReview");
-    typed::<batch::v1::CronJob>("io.k8s.api.batch.v1.CronJob");
-    typed::<batch::v1::Job>("io.k8s.api.batch.v1.Job");
-    typed::<coordination::v1::Lease>("io.k8s.api.coordination.v1.Lease");
-    typed::<core::v1::Binding>("io.k8s.api.core.v1.Binding");
-    typed::<core::v1::ConfigMap>("io.k8s.api.core.v1.ConfigMap");
-    typed::<core::v1::Event>("io.k8s.api.core.v1.Event");
-    typed::<core::v1::Namespace>("io.k8s.api.core.v1.Namespace");
-    typed::<core::v1::Node>("io.k8s.api.core.v1.Node");
-    typed::<core::v1::PersistentVolume>("io.k8s.api.core.v1.PersistentVolume");
-    typed::<core::v1::PersistentVolumeClaim>("io.k8s.api.core.v1.PersistentVolumeClaim");
-    typed::<core::v1::Pod>("io.k8s.api.core.v1.Pod");
-    typed::<core::v1::Secret>("io.k8s.api.core.v1.Secret");
-    typed::<core::v1::ServiceAccount>("io.k8s.api.core.v1.ServiceAccount");
-    typed::<events::v1::Event>("io.k8s.api.events.v1.Event");
-    typed::<storage::v1::StorageClass>("io.k8s.api.storage.v1.StorageClass");
-    typed::<meta::DeleteOptions>("io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions");
+}
+
+#[test]
+fn every_served_kind_has_a_list() {
+    for kind in kinds::KINDS.iter().filter(|kind| kind.names().verbs.contains(&"list")) {
+        let item = sample_root(kind.type_name());
+        let api_version = item["apiVersion"].clone();
+        let mut bare = item.clone();
+        bare.as_object_mut().unwrap().retain(|key, _| !["apiVersion", "kind"].contains(&key.as_str()));
+        let list = json!({
+            "apiVersion": api_version, "kind": format!("{}List", kind.names().kind),
+            "metadata": {"resourceVersion": "7", "continue": "x", "remainingItemCount": 3},
+            "items": [bare, bare],
+        });
+        assert_eq!(decode(&encode(&list).unwrap()).unwrap(), list, "{}", kind.type_name());
+        let empty =
+            json!({"apiVersion": api_version, "kind": list["kind"], "metadata": {"resourceVersion": "7"}, "items": []});
+        assert!(encode(&empty).is_ok());
+    }
+}
+
+#[test]
+fn metadata_alone_and_lists_of_it() {
+    let metadata = json!({"name": "a", "labels": {"x": "y"}});
+    let message = |object: Value| {
+        let bytes = encode(&object).unwrap();
+        Envelope::read(bytes.strip_prefix(MAGIC).unwrap()).unwrap().raw.to_vec()
+    };
+    let fields = |bytes: &[u8]| {
+        let mut reader = Reader::new(bytes);
+        std::iter::from_fn(|| reader.next().unwrap().map(|(tag, payload)| (tag, payload.bytes().unwrap().to_vec())))
+            .collect::<Vec<_>>()
+    };
+    let read = |bytes: &[u8], definition: &str| {
+        let mut object = Map::new();
+        decode::message(bytes, schema::lookup(definition).unwrap().ty(), &mut object).unwrap();
+        Value::Object(object)
+    };
+    let object_meta = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta";
+    for (version, metadata_tag, items_tag) in [("meta.k8s.io/v1", 1, 2), ("meta.k8s.io/v1beta1", 2, 1)] {
+        let one = json!({"apiVersion": version, "kind": "PartialObjectMetadata", "metadata": metadata});
+        let parts = fields(&message(one.clone()));
+        assert_eq!((parts.len(), parts[0].0, read(&parts[0].1, object_meta)), (1, 1, metadata.clone()));
+        let list = json!({"apiVersion": version, "kind": "PartialObjectMetadataList",
+            "metadata": {"resourceVersion": "7"}, "items": [one, one]});
+        let parts = fields(&message(list));
+        assert!(parts.is_sorted_by_key(|(tag, _)| *tag));
+        let tagged =
+            |wanted: u32| parts.iter().filter(|(tag, _)| *tag == wanted).map(|(_, bytes)| bytes).collect::<Vec<_>>();
+        let list_meta = "io.k8s.apimachinery.pkg.apis.meta.v1.ListMeta";
+        assert_eq!(read(tagged(metadata_tag)[0], list_meta), json!({"resourceVersion": "7"}));
+        assert_eq!(tagged(items_tag).len(), 2);
+        assert_eq!(read(&fields(tagged(items_tag)[1])[0].1, object_meta), metadata);
+    }
 }
 
 #[test]

@@ -48,7 +48,22 @@ async fn selectors_choose() {
     server.get(&format!("{CONFIG_MAPS}?fieldSelector=spec.x%3D1")).await.expect_status(
         400,
         "BadRequest",
+        "\"spec.x\" is not a known field selector: only \"metadata.name\", \"metadata.namespace\"",
+    );
+    server.get(&format!("{JOBS}?fieldSelector=spec.x%3D1")).await.expect_status(
+        400,
+        "BadRequest",
+        "field label \"spec.x\" not supported for batchv1.Job",
+    );
+    server.get("/api/v1/pods?fieldSelector=spec.x%3D1").await.expect_status(
+        400,
+        "BadRequest",
         "field label not supported: spec.x",
+    );
+    server.get("/api/v1/pods?fieldSelector=spec.x").await.expect_status(
+        400,
+        "BadRequest",
+        "invalid selector: 'spec.x'; can't understand 'spec.x'",
     );
     server.get(&format!("{CONFIG_MAPS}?labelSelector=a%3D%3D%3Db")).await.expect(400);
     server.get(&format!("{CONFIG_MAPS}?limit=x")).await.expect_status(
@@ -99,10 +114,20 @@ async fn an_expired_token_is_410_with_a_way_on() {
     let fresh = expired["metadata"]["continue"].as_str().unwrap();
     let rest = server.get(&format!("{CONFIG_MAPS}?continue={fresh}")).await.expect(200).json();
     assert_eq!(names(&rest), ["b", "c"]);
-    let bad = server.get(&format!("{CONFIG_MAPS}?continue=nonsense")).await;
-    assert!(bad.expect(400).message().starts_with("invalid continue token: "));
-    let foreign = server.get(&format!("{JOBS}?continue={token}")).await;
-    foreign.expect(400);
+    server.get(&format!("{CONFIG_MAPS}?continue=a%25b")).await.expect_status(
+        400,
+        "BadRequest",
+        "invalid continue token: continue key is not valid: illegal base64 data at input byte 1",
+    );
+    server.get(&format!("{CONFIG_MAPS}?continue={fresh}&resourceVersion=5")).await.expect_status(
+        400,
+        "BadRequest",
+        "specifying resource version is not allowed when using continue",
+    );
+    // A token of another resource's list names nothing outside of the list it is used on.
+    server.get(&format!("{JOBS}?continue={token}")).await.expect(410);
+    let rest = server.get(&format!("{JOBS}?continue={fresh}")).await.expect(200).json();
+    assert_eq!(rest["items"], json!([]));
 }
 
 #[tokio::test(start_paused = true)]
@@ -140,4 +165,68 @@ async fn revisions_are_waited_for_a_moment() {
         assert_eq!(reply.message(), format!("ListOptions.meta.k8s.io \"\" is invalid: {message}"));
     }
     server.get(&format!("{CONFIG_MAPS}?resourceVersion=x")).await.expect(400);
+}
+
+#[tokio::test]
+async fn a_list_can_be_of_an_earlier_moment() {
+    let server = with_config_maps(&["a", "b", "c"]).await;
+    let then = server.get(CONFIG_MAPS).await.json();
+    let revision = then["metadata"]["resourceVersion"].as_str().unwrap();
+    server.delete(&format!("{CONFIG_MAPS}/b")).await.expect(200);
+    server.put(&format!("{CONFIG_MAPS}/a"), &config_map("a", json!({"new": "label"}))).await.expect(200);
+    server.post(CONFIG_MAPS, &config_map("d", json!({}))).await.expect(201);
+    server.put(&format!("{CONFIG_MAPS}/a"), &config_map("a", json!({"newer": "label"}))).await.expect(200);
+    let exact = format!("{CONFIG_MAPS}?resourceVersion={revision}&resourceVersionMatch=Exact");
+    assert_eq!(server.get(&exact).await.expect(200).json(), then);
+    // A limit without resourceVersionMatch means the same, and its pieces are all of that moment.
+    let first = server.get(&format!("{CONFIG_MAPS}?resourceVersion={revision}&limit=2")).await.expect(200).json();
+    assert_eq!((names(&first), &first["metadata"]["resourceVersion"]), (vec!["a", "b"], &json!(revision)));
+    let token = first["metadata"]["continue"].as_str().unwrap();
+    let rest = server.get(&format!("{CONFIG_MAPS}?continue={token}")).await.expect(200).json();
+    assert_eq!((names(&rest), &rest["metadata"]["resourceVersion"]), (vec!["c"], &json!(revision)));
+    let newer = format!("{CONFIG_MAPS}?resourceVersion={revision}&resourceVersionMatch=NotOlderThan&limit=9");
+    assert_eq!(names(&server.get(&newer).await.expect(200).json()), ["a", "c", "d"]);
+}
+
+#[tokio::test]
+async fn a_moment_that_is_forgotten_is_410() {
+    let server = Server::on(store::Store::in_memory(store::Options { ring_events: 2, ..store::Options::default() }));
+    for name in ["a", "b", "c", "d"] {
+        server.post(CONFIG_MAPS, &config_map(name, json!({}))).await.expect(201);
+    }
+    let reply = server.get(&format!("{CONFIG_MAPS}?resourceVersion=3&resourceVersionMatch=Exact")).await;
+    reply.expect_status(410, "Expired", "The resourceVersion for the provided list is too old.");
+}
+
+#[tokio::test]
+async fn a_collection_is_deleted_as_it_is_listed() {
+    let server = with_config_maps(&["a", "b", "c", "d"]).await;
+    let deleted = server.delete(&format!("{CONFIG_MAPS}?labelSelector=parity%3Deven&limit=1")).await.expect(200).json();
+    assert_eq!((names(&deleted), &deleted["kind"]), (vec!["a"], &json!("ConfigMapList")));
+    server.delete(&format!("{CONFIG_MAPS}?resourceVersionMatch=Exact")).await.expect(422);
+    server.delete(&format!("{CONFIG_MAPS}?fieldSelector=metadata.name!%3Dd")).await.expect(200);
+    assert_eq!(names(&server.get(CONFIG_MAPS).await.json()), ["d"]);
+}
+
+#[tokio::test]
+async fn odd_requests_of_ordinary_clients() {
+    let server = with_config_maps(&["a"]).await;
+    assert_eq!(names(&server.get(&format!("{CONFIG_MAPS}/")).await.expect(200).json()), ["a"]);
+    let head = server.send("HEAD", CONFIG_MAPS, &[], "").await.expect(200);
+    assert!(head.bytes.is_empty());
+    server.send("OPTIONS", CONFIG_MAPS, &[], "").await.expect(405);
+    server.get(&format!("{CONFIG_MAPS}?limit=")).await.expect_status(
+        400,
+        "BadRequest",
+        "strconv.ParseInt: parsing \"\": invalid syntax",
+    );
+    assert_eq!(names(&server.get(&format!("{CONFIG_MAPS}?limit=-1")).await.expect(200).json()), ["a"]);
+    let gone = server.get(&format!("{CONFIG_MAPS}/a?resourceVersionMatch=Exact")).await.expect(200);
+    assert_eq!(gone.json()["metadata"]["name"], "a", "get has no such option");
+    let page = server.get(&format!("{CONFIG_MAPS}?timeout=x")).await;
+    page.expect_status(
+        400,
+        "BadRequest",
+        "invalid timeout specified in the request URL - time: invalid duration \"x\"",
+    );
 }

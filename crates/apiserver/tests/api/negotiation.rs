@@ -44,22 +44,59 @@ async fn partial_objects_are_metadata() {
 }
 
 #[tokio::test]
-async fn protobuf_is_answered_in_json_unless_nothing_else_will_do() {
+async fn the_clients_first_choice_is_honoured() {
     let server = Server::new();
     server.post(JOBS, &job("a")).await.expect(201);
     let path = format!("{JOBS}/a");
-    let both = format!("{PROTOBUF},application/json");
-    let json = server.send("GET", &path, &[("accept", &both)], Body::empty()).await.expect(200);
-    assert_eq!(json.header("content-type"), "application/json");
-    let only = server.send("GET", &path, &[("accept", PROTOBUF)], Body::empty()).await.expect(200);
-    assert_eq!(only.header("content-type"), PROTOBUF);
-    let mut decoded = apiserver::protobuf::decode(&only.bytes).unwrap();
-    assert_eq!(decoded["metadata"]["name"], "a");
-    assert_eq!(decoded["spec"].take()["completions"], json.json()["spec"]["completions"]);
+    let plain = server.get(&path).await.expect(200).json();
+    let first = format!("{PROTOBUF},application/json");
+    let last = format!("application/json,{PROTOBUF}");
+    for (accept, content_type) in [(PROTOBUF, PROTOBUF), (&first, PROTOBUF), (&last, "application/json")] {
+        let reply = server.send("GET", &path, &[("accept", accept)], Body::empty()).await.expect(200);
+        assert_eq!(reply.header("content-type"), content_type);
+        let object = match content_type {
+            PROTOBUF => apiserver::protobuf::decode(&reply.bytes).unwrap(),
+            _ => reply.json(),
+        };
+        assert_eq!(object, plain);
+    }
     let missing = server.send("GET", &format!("{JOBS}/none"), &[("accept", PROTOBUF)], Body::empty()).await.expect(404);
     assert_eq!(apiserver::protobuf::decode(&missing.bytes).unwrap()["reason"], "NotFound");
     let refused = server.send("GET", &path, &[("accept", "image/png")], Body::empty()).await;
     assert_eq!(refused.expect(406).json()["reason"], "NotAcceptable");
+    let discovery = server.send("GET", "/apis/batch/v1", &[("accept", &first)], Body::empty()).await.expect(200);
+    assert_eq!(discovery.header("content-type"), "application/json", "documents have no protobuf form");
+}
+
+#[tokio::test]
+async fn lists_metadata_and_deletions_come_as_protobuf_too() {
+    let server = Server::new();
+    for name in ["a", "b"] {
+        server.post(JOBS, &job(name)).await.expect(201);
+    }
+    let plain = server.get(JOBS).await.expect(200).json();
+    let list = server.send("GET", JOBS, &[("accept", PROTOBUF)], Body::empty()).await.expect(200);
+    assert_eq!(apiserver::protobuf::decode(&list.bytes).unwrap(), plain);
+    let partial = format!("{PROTOBUF};as=PartialObjectMetadataList;g=meta.k8s.io;v=v1");
+    let partial = server.send("GET", JOBS, &[("accept", &partial)], Body::empty()).await.expect(200);
+    assert_eq!(partial.header("content-type"), PROTOBUF);
+    assert!(partial.text().contains("PartialObjectMetadataList") && partial.bytes.len() < list.bytes.len());
+    // A Table has no protobuf form; the refusal has.
+    let table = format!("{PROTOBUF};as=Table;g=meta.k8s.io;v=v1");
+    let table = server.send("GET", JOBS, &[("accept", &table)], Body::empty()).await.expect(406);
+    assert_eq!(
+        apiserver::protobuf::decode(&table.bytes).unwrap()["message"],
+        "object *v1.Table does not implement the protobuf marshalling interface and cannot be encoded to a protobuf message"
+    );
+    let deleted = server
+        .send("DELETE", &format!("{JOBS}/a?propagationPolicy=Background"), &[("accept", PROTOBUF)], Body::empty())
+        .await;
+    assert_eq!(apiserver::protobuf::decode(&deleted.expect(200).bytes).unwrap()["status"], "Success");
+    let deleted = server
+        .send("DELETE", &format!("{JOBS}?propagationPolicy=Background"), &[("accept", PROTOBUF)], Body::empty())
+        .await;
+    let deleted = apiserver::protobuf::decode(&deleted.expect(200).bytes).unwrap();
+    assert_eq!(deleted["items"][0]["metadata"]["name"], "b");
 }
 
 #[tokio::test]

@@ -52,6 +52,9 @@ impl Kind for Job {
     fn warnings(&self, object: &Value) -> Vec<String> {
         validation::warnings(object)
     }
+    fn unknown_field(&self, field: &str) -> String {
+        format!("field label {} not supported for batchv1.Job", meta::field::quote(field))
+    }
     fn selectable_fields(&self, object: &Value) -> Vec<(&'static str, String)> {
         let succeeded = object["status"]["succeeded"].as_i64().unwrap_or(0);
         vec![("status.successful", succeeded.to_string())]
