@@ -100,6 +100,7 @@ impl ApiServer {
         self.bootstrapped
             .get_or_try_init(async || {
                 bootstrap::namespaces(self).await?;
+                bootstrap::once(self).await?;
                 tokio::spawn(expiry::run(Arc::downgrade(self)));
                 Ok(())
             })

@@ -22,6 +22,7 @@ pub mod storage_class;
 
 pub mod access;
 pub mod admission;
+pub mod bootstrap;
 pub mod correlate;
 pub mod schema;
 pub mod volumes;

@@ -17,4 +17,5 @@ mod subresources;
 mod tls;
 mod tokens;
 mod verbs;
+mod volumes;
 mod watches;

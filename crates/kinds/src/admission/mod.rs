@@ -4,6 +4,10 @@
 //!
 //! A plugin is pure: what it looks at comes through a `World`, what it wants written goes out as a `Verdict`.
 
+mod default_storage_class;
+mod persistent_volume_claim_resize;
+mod storage_object_in_use_protection;
+
 use crate::kind::Kind;
 use jiff::Timestamp;
 use meta::clock::Entropy;
@@ -12,7 +16,11 @@ use meta::user::User;
 use serde_json::Value;
 
 /// Every plugin, in the order they are asked (K:pkg/kubeapiserver/options/plugins.go).
-pub const PLUGINS: &[&dyn Plugin] = &[];
+pub const PLUGINS: &[&dyn Plugin] = &[
+    &storage_object_in_use_protection::StorageObjectInUseProtection,
+    &default_storage_class::DefaultStorageClass,
+    &persistent_volume_claim_resize::PersistentVolumeClaimResize,
+];
 
 /// What is about to happen to an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

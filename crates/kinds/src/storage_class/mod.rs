@@ -8,7 +8,7 @@ use crate::{metadata, table, unsupported, verbs};
 use jiff::Timestamp;
 use meta::field::FieldError;
 use meta::{names, object};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// Classes of the group storage.k8s.io.
 #[derive(Debug)]
@@ -44,6 +44,23 @@ const UNSUPPORTED: &[Unsupported] = &[
 /// Most parameters, and most bytes of them together (K:pkg/apis/storage/validation).
 const MOST_PARAMETERS: usize = 512;
 const PARAMETERS_BYTES: usize = 256 * 1024;
+
+/// Who makes volumes on this machine's disk: the agent.
+pub const LOCAL_PROVISIONER: &str = "kiln.dev/local";
+
+/// The class that every server begins with. It binds at once, as claims on a machine with one node have nothing to wait
+/// for, and lets them grow: how much a volume holds is a figure, the disk is shared.
+pub fn standard() -> Value {
+    json!({
+        "apiVersion": "storage.k8s.io/v1",
+        "kind": "StorageClass",
+        "metadata": {"name": "standard", "annotations": {DEFAULT_CLASS_ANNOTATION: "true"}},
+        "provisioner": LOCAL_PROVISIONER,
+        "reclaimPolicy": "Delete",
+        "volumeBindingMode": "Immediate",
+        "allowVolumeExpansion": true,
+    })
+}
 
 /// Whether claims without a class get this one.
 pub fn is_default(class: &Value) -> bool {
@@ -135,7 +152,6 @@ fn check_parameters(parameters: &At<'_>, errors: &mut Vec<FieldError>) {
 mod tests {
     use super::*;
     use crate::testing::{cells, check_errors, check_update_errors, created};
-    use serde_json::json;
 
     fn class() -> Value {
         json!({"apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "metadata": {"name": "fast"}, "provisioner": "example.com/Disk"})

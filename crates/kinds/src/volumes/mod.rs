@@ -1,4 +1,17 @@
-//! What claims, volumes and classes have in common: access modes, modes, the class by name, annotations.
+//! Claims, volumes and classes together: what they have in common, and the decisions that bind them.
+//!
+//! ```text
+//! claim ── claims ──▶ bound to a volume that fits (matching), or asks its class's provisioner for one (local)
+//! volume ─ reclaim ─▶ available, bound, released; kept or removed when its claim is gone
+//! pod ──── readiness ▶ waits for its claims
+//! ```
+
+pub mod claims;
+pub mod local;
+pub mod matching;
+pub mod readiness;
+pub mod reclaim;
+pub mod steps;
 
 use crate::at::At;
 use meta::field::FieldError;
@@ -12,6 +25,11 @@ pub const BETA_CLASS_ANNOTATION: &str = "volume.beta.kubernetes.io/storage-class
 pub const DEFAULT_CLASS_ANNOTATION: &str = "storageclass.kubernetes.io/is-default-class";
 /// The same, before it was stable.
 pub const BETA_DEFAULT_CLASS_ANNOTATION: &str = "storageclass.beta.kubernetes.io/is-default-class";
+
+/// Keeps a claim while pods use it.
+pub const CLAIM_PROTECTION: &str = "kubernetes.io/pvc-protection";
+/// Keeps a volume while it is bound.
+pub const VOLUME_PROTECTION: &str = "kubernetes.io/pv-protection";
 
 /// Sorted, as they stand in refusals.
 const ACCESS_MODES: [&str; 4] = ["ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod"];
@@ -68,6 +86,18 @@ pub fn class_name(object: &Value) -> &str {
     }
 }
 
+/// How much a claim asks for.
+pub fn requested(claim: &Value) -> Option<Quantity> {
+    quantity(&claim["spec"]["resources"]["requests"]["storage"])
+}
+
+/// The class that claims without one get: of several that are marked the newest, then the first by name.
+pub fn default_class(classes: &[Value]) -> Option<&Value> {
+    let made = |class: &Value| crate::table::instant(&class["metadata"]["creationTimestamp"]);
+    let defaults = classes.iter().filter(|class| crate::storage_class::is_default(class));
+    defaults.min_by(|a, b| made(b).cmp(&made(a)).then_with(|| object::name(a).cmp(object::name(b))))
+}
+
 /// The Warning for a class that is named by annotation.
 pub(crate) fn class_annotation_warning(object: &Value) -> Option<String> {
     object::annotations(object).find(|(key, _)| *key == BETA_CLASS_ANNOTATION)?;
@@ -82,6 +112,11 @@ pub(crate) fn attributes_class(object: &Value) -> &str {
 }
 
 #[cfg(test)]
+mod claims_tests;
+#[cfg(test)]
+mod reclaim_tests;
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use serde_json::json;
@@ -94,6 +129,22 @@ mod tests {
             (json!(null), ""),
         ] {
             assert_eq!(short_modes(&modes), expect);
+        }
+    }
+
+    #[test]
+    fn of_several_default_classes_the_newest_counts() {
+        let class = |name: &str, made: &str, is_default: &str| {
+            json!({"metadata": {"name": name, "creationTimestamp": made,
+            "annotations": {DEFAULT_CLASS_ANNOTATION: is_default}}})
+        };
+        let (old, new) = ("2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z");
+        for (classes, expect) in [
+            (vec![class("a", old, "true"), class("b", new, "true"), class("c", new, "true")], Some("b")),
+            (vec![class("a", old, "true"), class("b", new, "false")], Some("a")),
+            (vec![class("a", old, "false")], None),
+        ] {
+            assert_eq!(default_class(&classes).map(object::name), expect);
         }
     }
 
