@@ -58,6 +58,7 @@ pub(crate) fn commit_failed(error: &store::CommitError) -> Failure {
             status.reason = "InsufficientStorage".into();
             status.into()
         }
+        store::CommitError::Unsealed(why) => Status::internal(why.as_str()).into(),
         store::CommitError::Closed => Status::service_unavailable("the server is shutting down").into(),
     }
 }

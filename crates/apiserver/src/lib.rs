@@ -26,6 +26,7 @@ mod expiry;
 mod handlers;
 mod subresources;
 
+mod sealing;
 mod snapshot;
 mod storage;
 
@@ -44,4 +45,5 @@ pub mod protobuf;
 
 pub use connections::Limits;
 pub use node::NodeConnection;
+pub use sealing::Sealer;
 pub use server::{ApiServer, Config};

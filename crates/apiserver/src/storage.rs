@@ -4,6 +4,7 @@
 //! item cut out, without parsing.
 
 use crate::error::Failure;
+use crate::sealing;
 use bytes::Bytes;
 use kinds::{KINDS, Kind, Scope};
 use meta::status::Status;
@@ -159,7 +160,11 @@ pub(crate) fn set_revision(object: &mut Value, revision: u64) {
 }
 
 fn decode(kind: &dyn Kind, record: &Record) -> Result<Value, Failure> {
-    let unreadable = || Failure::from(Status::internal(format!("{} in the store is unreadable", record.key)));
+    let unreadable = || {
+        let why = sealing::why_sealed(&record.value);
+        let text = why.unwrap_or_else(|| "it is damaged".into());
+        Failure::from(Status::internal(format!("{} in the store is unreadable: {text}", record.key)))
+    };
     let mut object: Value = serde_json::from_slice(&record.value).map_err(|_| unreadable())?;
     if !object["metadata"].is_object() || meta::object::name(&object).is_empty() {
         return Err(unreadable());

@@ -8,7 +8,7 @@ use agent::images::{Image, ImageError, ImageStore};
 use agent::logs::write::Stream;
 use apiserver::auth::{Pki, TokenKeys, Trust, User};
 use apiserver::node::{LogRequest, NodeConnection, Output};
-use apiserver::{ApiServer, Config};
+use apiserver::{ApiServer, Config, Sealer};
 use futures::stream::BoxStream;
 use meta::clock::Clock;
 use meta::status::Status;
@@ -171,7 +171,8 @@ impl Server {
 }
 
 fn open_store(options: &Options) -> Result<store::Store, Problem> {
-    store::Store::open(&options.data_dir, store::Options::default()).map_err(|error| {
+    let sealer = |dir: &Path| Sealer::load_or_create(dir).map(|sealer| Arc::new(sealer) as Arc<dyn store::Envelope>);
+    store::Store::open_sealed(&options.data_dir, store::Options::default(), sealer).map_err(|error| {
         let in_use = matches!(error, store::OpenError::InUse { .. });
         let problem = Problem::internal(error.to_string());
         problem.remedy(if in_use {

@@ -173,6 +173,10 @@ pub trait Kind: Send + Sync + std::fmt::Debug {
     fn last_written(&self, object: &Value) -> Option<Timestamp> {
         object["metadata"]["creationTimestamp"].as_str()?.parse().ok()
     }
+    /// Whether objects are kept encrypted on disk.
+    fn is_confidential(&self) -> bool {
+        false
+    }
     /// Group and plural that objects are stored under: events of both groups share the core group's.
     fn storage(&self) -> (&'static str, &'static str) {
         (self.names().group, self.names().plural)

@@ -68,6 +68,9 @@ impl Kind for Secret {
     fn selectable_fields(&self, object: &Value) -> Vec<(&'static str, String)> {
         vec![("type", At::root(object).field("type").text().to_owned())]
     }
+    fn is_confidential(&self) -> bool {
+        true
+    }
     fn columns(&self) -> &'static [Column] {
         COLUMNS
     }

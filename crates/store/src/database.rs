@@ -2,6 +2,7 @@
 //! after that only written, by one thread.
 
 use crate::data_dir::{DataDir, OpenError};
+use crate::envelope::Envelope;
 use crate::record::Record;
 use crate::reserve::Reserve;
 use bytes::Bytes;
@@ -34,6 +35,7 @@ pub(crate) struct Contents {
 pub(crate) struct Database {
     pub connection: Connection,
     pub reserve: Reserve,
+    pub envelope: Option<Arc<dyn Envelope>>,
     /// There is no space for the reserve.
     pub is_short_of_space: bool,
 }
@@ -73,23 +75,27 @@ impl From<rusqlite::Error> for Trouble {
 }
 
 /// Opens or creates the database; everything that is served from it is synced before this returns.
-pub(crate) fn open(dir: &DataDir, reserve_bytes: u64) -> Result<(Database, Contents), OpenError> {
+pub(crate) fn open(
+    dir: &DataDir,
+    reserve_bytes: u64,
+    envelope: Option<Arc<dyn Envelope>>,
+) -> Result<(Database, Contents), OpenError> {
     let path = dir.database();
     refuse_orphaned_log(&path, &dir.log())?;
     // Before SQLite does, whose files others may read; those beside it inherit the mode.
     let created = OpenOptions::new().append(true).create(true).mode(0o600).open(&path);
     created.map_err(|error| OpenError::failed(&path, error))?;
     let reserve = Reserve::new(dir.reserve(), reserve_bytes);
-    let opened = match connect(&path) {
+    let opened = match connect(&path, envelope.as_deref()) {
         Err(Trouble::Full) => {
-            reserve.release().map_err(|error| Trouble::Failed(error.to_string())).and_then(|()| connect(&path))
+            reserve.release().map_err(|error| Trouble::Failed(error.to_string())).and_then(|()| connect(&path, envelope.as_deref()))
         }
         opened => opened,
     };
     let (connection, contents) = opened.map_err(|trouble| OpenError::failed(&path, trouble))?;
     let is_short_of_space = !reserve.is_whole() && reserve.fill().is_err();
     dir.sync().map_err(|error| OpenError::failed(dir.path(), error))?;
-    let database = Database { connection, reserve, is_short_of_space };
+    let database = Database { connection, reserve, envelope, is_short_of_space };
     Ok((database, contents))
 }
 
@@ -106,7 +112,7 @@ fn refuse_orphaned_log(path: &Path, log: &Path) -> Result<(), OpenError> {
     Ok(())
 }
 
-fn connect(path: &Path) -> Result<(Connection, Contents), Trouble> {
+fn connect(path: &Path, envelope: Option<&dyn Envelope>) -> Result<(Connection, Contents), Trouble> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
@@ -132,7 +138,7 @@ fn connect(path: &Path) -> Result<(Connection, Contents), Trouble> {
     // After a crash the log may hold commits whose sync failed: readable, not durable. Copying and syncing them
     // makes everything durable that is about to be served. The log file stays as it is: on a full disk its blocks are needed.
     checkpoint(&connection, "RESTART")?;
-    let contents = load(&connection)?;
+    let contents = load(&connection, envelope)?;
     Ok((connection, contents))
 }
 
@@ -169,7 +175,7 @@ fn create(connection: &Connection) -> Result<(), Trouble> {
     Ok(())
 }
 
-fn load(connection: &Connection) -> Result<Contents, Trouble> {
+fn load(connection: &Connection, envelope: Option<&dyn Envelope>) -> Result<Contents, Trouble> {
     let revision =
         connection.query_row("SELECT value FROM meta WHERE name = 'revision'", [], |row| row.get::<_, i64>(0))?;
     let mut select = connection.prepare("SELECT key, value, create_revision, revision FROM objects NOT INDEXED")?;
@@ -181,9 +187,12 @@ fn load(connection: &Connection) -> Result<Contents, Trouble> {
             let text = format!("revisions {created}, {written}, {revision} are out of order");
             return Err(Trouble::Damaged(text));
         }
+        let key: Arc<str> = Arc::from(row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?);
+        let stored = row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?;
+        let opened = envelope.and_then(|envelope| envelope.open(&key, stored));
         records.push(Arc::new(Record {
-            key: Arc::from(row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?),
-            value: Bytes::copy_from_slice(row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?),
+            key,
+            value: opened.map_or_else(|| Bytes::copy_from_slice(stored), Bytes::from),
             create_revision: created.unsigned_abs(),
             revision: written.unsigned_abs(),
             note: OnceLock::new(),
@@ -240,6 +249,7 @@ pub(crate) fn vacuum(connection: &Connection, n_pages: u32) -> Result<(), Troubl
 /// The statements of a write, compiled once.
 pub(crate) struct Statements<'c> {
     connection: &'c Connection,
+    envelope: Option<&'c dyn Envelope>,
     begin: Statement<'c>,
     put: Statement<'c>,
     delete: Statement<'c>,
@@ -248,9 +258,10 @@ pub(crate) struct Statements<'c> {
 }
 
 impl<'c> Statements<'c> {
-    pub fn prepare(connection: &'c Connection) -> Result<Self, Trouble> {
+    pub fn prepare(connection: &'c Connection, envelope: Option<&'c dyn Envelope>) -> Result<Self, Trouble> {
         Ok(Self {
             connection,
+            envelope,
             begin: connection.prepare("BEGIN IMMEDIATE")?,
             put: connection.prepare(
                 "INSERT INTO objects (key, create_revision, revision, value) VALUES (?1, ?2, ?3, ?4)
@@ -277,12 +288,12 @@ impl<'c> Statements<'c> {
         self.begin.execute([])?;
         for (key, change) in changes {
             match change {
-                Some(record) => self.put.execute(params![
-                    key,
-                    record.create_revision.cast_signed(),
-                    record.revision.cast_signed(),
-                    record.value.as_ref()
-                ])?,
+                Some(record) => {
+                    let sealed = self.envelope.and_then(|envelope| envelope.seal(key, &record.value));
+                    let value = sealed.as_deref().unwrap_or(&record.value);
+                    let (created, written) = (record.create_revision.cast_signed(), record.revision.cast_signed());
+                    self.put.execute(params![key, created, written, value])?
+                }
                 None => self.delete.execute([key])?,
             };
         }

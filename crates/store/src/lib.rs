@@ -12,6 +12,7 @@
 
 mod store;
 
+mod envelope;
 mod options;
 mod record;
 mod txn;
@@ -28,6 +29,7 @@ mod database;
 mod reserve;
 
 pub use data_dir::OpenError;
+pub use envelope::Envelope;
 pub use options::Options;
 pub use record::{Event, Range, Record};
 pub use store::Store;

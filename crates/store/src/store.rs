@@ -5,10 +5,10 @@ use crate::data_dir::{DataDir, OpenError};
 use crate::database::FIRST_REVISION;
 use crate::memory::Memory;
 use crate::record::{Range, Record};
-use crate::txn::{CommitError, Committed, Txn};
+use crate::txn::{CommitError, Committed, Op, Txn};
 use crate::watcher::{Compacted, Watcher};
 use crate::writer::{self, Message, Request};
-use crate::{Options, database};
+use crate::{Envelope, Options, database};
 use parking_lot::Mutex;
 use std::path::Path;
 use std::sync::Arc;
@@ -20,6 +20,7 @@ use tokio::sync::oneshot;
 pub struct Store {
     memory: Arc<Memory>,
     writes: Writes,
+    envelope: Option<Arc<dyn Envelope>>,
 }
 
 #[derive(Clone)]
@@ -36,12 +37,27 @@ impl Store {
     ///
     /// Blocks while it reads the database. What the server before left in its log is checkpointed and synced first.
     pub fn open(dir: &Path, options: Options) -> Result<Self, OpenError> {
+        Self::open_locked(DataDir::lock(dir)?, options, None)
+    }
+
+    /// The same, with values that are sealed on disk. The envelope is made once the directory is locked and private, for
+    /// what it keeps there.
+    pub fn open_sealed(
+        dir: &Path,
+        options: Options,
+        envelope: impl FnOnce(&Path) -> std::io::Result<Arc<dyn Envelope>>,
+    ) -> Result<Self, OpenError> {
         let dir = DataDir::lock(dir)?;
-        let (database, contents) = database::open(&dir, options.reserve_bytes)?;
+        let envelope = envelope(dir.path()).map_err(|error| OpenError::failed(dir.path(), error))?;
+        Self::open_locked(dir, options, Some(envelope))
+    }
+
+    fn open_locked(dir: DataDir, options: Options, envelope: Option<Arc<dyn Envelope>>) -> Result<Self, OpenError> {
+        let (database, contents) = database::open(&dir, options.reserve_bytes, envelope.clone())?;
         let memory = Memory::new(options.clone(), contents.revision, contents.records);
         let memory = Arc::new(memory);
         let writer = writer::start(dir, database, memory.clone(), &options)?;
-        Ok(Self { memory, writes: Writes::Durable(writer) })
+        Ok(Self { memory, writes: Writes::Durable(writer), envelope })
     }
 
     /// A store without disk or thread, for simulation: a commit is done when it is called.
@@ -49,12 +65,14 @@ impl Store {
         Self {
             memory: Arc::new(Memory::new(options, FIRST_REVISION, Vec::new())),
             writes: Writes::Immediate(Arc::new(Mutex::new(true))),
+            envelope: None,
         }
     }
 
     /// Durable on Ok. Once it has been polled it may happen even if the future is dropped.
     pub async fn commit(&self, txn: Txn) -> Result<Committed, CommitError> {
         txn.check_size()?;
+        self.check_envelope(&txn)?;
         match &self.writes {
             Writes::Immediate(open) => self.commit_now(open, &txn),
             Writes::Durable(writer) => {
@@ -64,6 +82,19 @@ impl Store {
                 answered.await.unwrap_or(Err(CommitError::Closed))
             }
         }
+    }
+
+    /// Refuses what could not be sealed.
+    fn check_envelope(&self, txn: &Txn) -> Result<(), CommitError> {
+        let Some(envelope) = &self.envelope else { return Ok(()) };
+        let puts = txn.ops.iter().filter_map(|op| match op {
+            Op::Put { key, .. } => Some(key),
+            Op::Delete { .. } => None,
+        });
+        for key in puts {
+            envelope.check(key).map_err(CommitError::Unsealed)?;
+        }
+        Ok(())
     }
 
     fn commit_now(&self, open: &Mutex<bool>, txn: &Txn) -> Result<Committed, CommitError> {

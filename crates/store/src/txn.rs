@@ -82,6 +82,9 @@ pub enum CommitError {
     /// The transaction exceeds 128 operations or 1.5 MiB: which of them is in the text.
     #[error("transaction too large: {0}")]
     TooLarge(String),
+    /// A value that is kept sealed cannot be: why is in the text.
+    #[error("{0}")]
+    Unsealed(String),
     /// No space left; reads and deletes go on.
     #[error("disk is full")]
     DiskFull,

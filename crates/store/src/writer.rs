@@ -127,7 +127,7 @@ impl<'a> Writer<'a> {
     ) -> Result<Self, Trouble> {
         Ok(Self {
             connection: &database.connection,
-            statements: Statements::prepare(&database.connection)?,
+            statements: Statements::prepare(&database.connection, database.envelope.as_deref())?,
             reserve: &database.reserve,
             log,
             memory,

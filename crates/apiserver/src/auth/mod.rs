@@ -6,7 +6,7 @@ mod client;
 mod pki;
 mod tokens;
 
-mod files;
+pub(crate) mod files;
 
 pub use authenticate::Trust;
 pub use authorizer::{Authorizer, MastersOnly};

@@ -13,6 +13,7 @@ mod lists;
 mod negotiation;
 mod patches;
 mod reviews;
+mod sealing;
 mod subresources;
 mod tls;
 mod tokens;
