@@ -61,7 +61,9 @@ impl Sealer {
         for (index, line) in lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#')) {
             match parse(line) {
                 Some(key) => keys.push(key),
-                None => tracing::error!(path = %path.display(), line = index + 1, "not a key for Secrets on disk: passed over"),
+                None => {
+                    tracing::error!(path = %path.display(), line = index + 1, "not a key for Secrets on disk: passed over")
+                }
             }
         }
         let confidential = KINDS.iter().filter(|kind| kind.is_confidential());
@@ -111,7 +113,9 @@ impl store::Envelope for Sealer {
     fn check(&self, key: &str) -> Result<(), String> {
         if self.concerns(key) && self.keys.is_empty() {
             let path = self.path.display();
-            return Err(format!("{path} holds no key to encrypt this with: restore it from a backup, or remove it to start with a new key"));
+            return Err(format!(
+                "{path} holds no key to encrypt this with: restore it from a backup, or remove it to start with a new key"
+            ));
         }
         Ok(())
     }

@@ -87,9 +87,10 @@ pub(crate) fn open(
     created.map_err(|error| OpenError::failed(&path, error))?;
     let reserve = Reserve::new(dir.reserve(), reserve_bytes);
     let opened = match connect(&path, envelope.as_deref()) {
-        Err(Trouble::Full) => {
-            reserve.release().map_err(|error| Trouble::Failed(error.to_string())).and_then(|()| connect(&path, envelope.as_deref()))
-        }
+        Err(Trouble::Full) => reserve
+            .release()
+            .map_err(|error| Trouble::Failed(error.to_string()))
+            .and_then(|()| connect(&path, envelope.as_deref())),
         opened => opened,
     };
     let (connection, contents) = opened.map_err(|trouble| OpenError::failed(&path, trouble))?;
