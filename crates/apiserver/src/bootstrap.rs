@@ -1,41 +1,38 @@
-//! What every server has from its first moment: the namespaces that clients take for granted, and the objects of
-//! `kinds::bootstrap`, which are made once.
+//! What every server has from its first moment, as `kinds::bootstrap` lists it: some of it whenever a server starts, the
+//! rest once.
 
 use crate::error::{Failure, commit_failed};
 use crate::server::ApiServer;
 use crate::storage;
 use kinds::Kind;
+use meta::object;
 use serde_json::{Value, json};
 use store::{CommitError, Op, Txn};
 
-/// K:pkg/controlplane/controller/systemnamespaces, and `default`.
-const NAMESPACES: [&str; 4] = ["default", "kube-system", "kube-public", "kube-node-lease"];
-
-/// Creates the namespaces that are missing.
-pub(crate) async fn namespaces(server: &ApiServer) -> Result<(), Failure> {
-    let Some(kind) = kinds::by_resource("", "namespaces") else {
-        return Ok(());
-    };
-    for name in NAMESPACES {
-        let key = storage::key(kind, "", name);
+/// Makes what is missing.
+pub(crate) async fn always(server: &ApiServer) -> Result<(), Failure> {
+    for object in kinds::bootstrap::always() {
+        let Some(kind) = kind_of(&object) else { continue };
+        let key = storage::key(kind, object::namespace(&object), object::name(&object));
         if server.store.get(&key).is_some() {
             continue;
         }
-        let object = json!({
-            "apiVersion": storage::api_version(kind),
-            "kind": kind.names().kind,
-            "metadata": {"name": name},
-        });
         let object = completed(server, kind, object);
         let put = Op::Put { key: key.clone(), value: storage::stored_form(kind, &object) };
-        let txn = Txn { conditions: vec![(key, 0)], ops: vec![put] };
-        match server.store.commit(txn).await {
+        match server.store.commit(Txn { conditions: vec![(key, 0)], ops: vec![put] }).await {
             // Another request made it meanwhile.
             Ok(_) | Err(CommitError::Conflict { .. }) => {}
             Err(error) => return Err(commit_failed(&error)),
         }
     }
     Ok(())
+}
+
+/// The kind an object names.
+fn kind_of(object: &Value) -> Option<&'static dyn Kind> {
+    let api_version = object["apiVersion"].as_str().unwrap_or("");
+    let group = api_version.split_once('/').map_or("", |(group, _)| group);
+    kinds::KINDS.iter().copied().find(|kind| kind.names().group == group && object["kind"] == kind.names().kind)
 }
 
 /// What has been made once, by resource and name, on the namespace kube-system.
@@ -57,12 +54,9 @@ pub(crate) async fn once(server: &ApiServer) -> Result<(), Failure> {
 }
 
 async fn make_once(server: &ApiServer, object: Value) -> Result<(), CommitError> {
-    let api_version = text(&object, "apiVersion");
-    let group = api_version.split_once('/').map_or("", |(group, _)| group);
-    let of_kind = |kind: &&&dyn Kind| kind.names().group == group && kind.names().kind == text(&object, "kind");
     let namespaces = kinds::by_resource("", "namespaces");
-    let (Some(kind), Some(namespaces)) = (kinds::KINDS.iter().find(of_kind), namespaces) else { return Ok(()) };
-    let (kind, namespace_key) = (*kind, storage::key(namespaces, "", "kube-system"));
+    let (Some(kind), Some(namespaces)) = (kind_of(&object), namespaces) else { return Ok(()) };
+    let namespace_key = storage::key(namespaces, "", "kube-system");
     let Some(record) = server.store.get(&namespace_key) else { return Ok(()) };
     let Ok(mut namespace) = storage::object(namespaces, &record) else { return Ok(()) };
     let note = format!("{}/{}", crate::error::what(kind.names()), meta::object::name(&object));
@@ -86,10 +80,6 @@ async fn make_once(server: &ApiServer, object: Value) -> Result<(), CommitError>
         txn.ops.push(Op::Put { key, value: storage::stored_form(kind, &object) });
     }
     server.store.commit(txn).await.map(drop)
-}
-
-fn text(object: &Value, field: &str) -> String {
-    object[field].as_str().unwrap_or("").to_owned()
 }
 
 /// The object as a create would leave it.

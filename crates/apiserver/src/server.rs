@@ -66,6 +66,8 @@ pub struct ApiServer {
     address: OnceLock<SocketAddr>,
     pub(crate) authorizer: Box<dyn Authorizer>,
     is_ready: AtomicBool,
+    /// Held while what admission writes along is charged: creates in one namespace would else only disturb each other.
+    pub(crate) charging: tokio::sync::Mutex<()>,
     bootstrapped: OnceCell<()>,
 }
 
@@ -86,6 +88,7 @@ impl ApiServer {
             address: OnceLock::new(),
             authorizer: Box::new(MastersOnly),
             is_ready: AtomicBool::new(false),
+            charging: tokio::sync::Mutex::default(),
             bootstrapped: OnceCell::new(),
         })
     }
@@ -99,7 +102,7 @@ impl ApiServer {
     async fn ensure_bootstrapped(self: &Arc<Self>) -> Result<(), Failure> {
         self.bootstrapped
             .get_or_try_init(async || {
-                bootstrap::namespaces(self).await?;
+                bootstrap::always(self).await?;
                 bootstrap::once(self).await?;
                 tokio::spawn(expiry::run(Arc::downgrade(self)));
                 Ok(())

@@ -1,6 +1,36 @@
-//! Objects that a server is given once. Whoever deletes or changes one of them afterwards keeps it so.
+//! Objects that a server begins with.
 
-use serde_json::Value;
+use crate::{priority_class, service, storage_class};
+use serde_json::{Value, json};
 
-/// Makers of the objects; each has to name its kind, itself and, if it lives in one, its namespace.
-pub const ONCE: &[fn() -> Value] = &[crate::storage_class::standard];
+/// Makers of objects that a server is given once: whoever deletes or changes one of them afterwards keeps it so. Each has
+/// to name its kind, itself and, if it lives in one, its namespace.
+pub const ONCE: &[fn() -> Value] = &[storage_class::standard];
+
+/// K:pkg/controlplane/controller/systemnamespaces, and `default`.
+const NAMESPACES: [&str; 4] = ["default", "kube-system", "kube-public", "kube-node-lease"];
+
+/// Objects that are there whenever a server starts, in an order in which they can be made. What somebody changed in one
+/// stays.
+pub fn always() -> Vec<Value> {
+    let namespace = |name: &str| json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
+    let mut objects: Vec<Value> = NAMESPACES.into_iter().map(namespace).collect();
+    objects.extend(priority_class::system());
+    objects.push(service::of_api_server());
+    objects
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::KINDS;
+    use crate::testing::check_errors;
+
+    #[test]
+    fn each_is_valid() {
+        for object in always().into_iter().chain(ONCE.iter().map(|make| make())) {
+            let kind = KINDS.iter().find(|kind| kind.names().kind == object["kind"].as_str().unwrap()).unwrap();
+            check_errors(*kind, &object, &[]);
+        }
+    }
+}

@@ -10,13 +10,18 @@ pub mod cronjob;
 pub mod event;
 pub mod job;
 pub mod lease;
+pub mod limit_range;
 pub mod namespace;
 pub mod node;
 pub mod persistent_volume;
 pub mod persistent_volume_claim;
 pub mod pod;
+pub mod priority_class;
+pub mod resource_quota;
 pub mod review;
+pub mod runtime_class;
 pub mod secret;
+pub mod service;
 pub mod service_account;
 pub mod storage_class;
 
@@ -43,12 +48,15 @@ pub use kind::{Cell, Column, Deletion, Kind, Names, Part, Propagation, Row, Scop
 pub const KINDS: &[&dyn Kind] = &[
     &configmap::ConfigMap,
     &event::CoreEvent,
+    &limit_range::LimitRange,
     &namespace::Namespace,
     &node::Node,
     &persistent_volume::PersistentVolume,
     &persistent_volume_claim::PersistentVolumeClaim,
     &pod::Pod,
+    &resource_quota::ResourceQuota,
     &secret::Secret,
+    &service::Service,
     &service_account::ServiceAccount,
     &job::Job,
     &cronjob::CronJob,
@@ -57,6 +65,8 @@ pub const KINDS: &[&dyn Kind] = &[
     &event::Event,
     &review::SelfSubjectReview,
     &review::TokenReview,
+    &runtime_class::RuntimeClass,
+    &priority_class::PriorityClass,
 ];
 
 /// Looks a kind up by group and plural name.

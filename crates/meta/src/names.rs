@@ -17,6 +17,8 @@ const SUBDOMAIN_RULE: &str = "a lowercase RFC 1123 subdomain must consist of low
 const SUBDOMAIN_REGEX: &str = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*";
 const QUALIFIED_RULE: &str =
     "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character";
+const LABEL_1035_RULE: &str = "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and end with an alphanumeric character";
+const LABEL_1035_REGEX: &str = "[a-z]([-a-z0-9]*[a-z0-9])?";
 const QUALIFIED_REGEX: &str = "([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]";
 const LABEL_VALUE_RULE: &str = "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character";
 const LABEL_VALUE_REGEX: &str = "(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?";
@@ -34,6 +36,16 @@ pub fn dns_label_errors(value: &str) -> Vec<String> {
         true => "must not contain dots".to_owned(),
         false => rule(LABEL_RULE, LABEL_REGEX, &["my-name", "123-abc"]),
     });
+    errors
+}
+
+/// What is wrong with `value` as a DNS-1035 label, which begins with a letter; empty when nothing is.
+pub fn dns_1035_label_errors(value: &str) -> Vec<String> {
+    let mut errors = too_long(value, LABEL_LENGTH);
+    let begins_with_letter = value.starts_with(|first: char| first.is_ascii_lowercase());
+    if !begins_with_letter || !is_dns_label(value) {
+        errors.push(rule(LABEL_1035_RULE, LABEL_1035_REGEX, &["my-name", "abc-123"]));
+    }
     errors
 }
 

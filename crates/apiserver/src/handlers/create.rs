@@ -41,7 +41,15 @@ pub(crate) async fn create(call: &mut Call<'_>, body: Body) -> Result<Answer, Fa
         let mut object = decoded.clone();
         gate.mutate(call, &mut object)?;
         complete(call, &mut object)?;
-        let writes = gate.validate(call, &object)?;
+        let n_warnings_before = call.warnings.len();
+        let mut writes = gate.validate(call, &object)?;
+        let mut charging = None;
+        if !writes.is_empty() && !dry_run {
+            // One after the other, and looked at again: whoever held the lock has changed it.
+            charging = Some(call.server.charging.lock().await);
+            call.warnings.truncate(n_warnings_before);
+            writes = gate.validate(call, &object)?;
+        }
         let name = meta::object::name(&object).to_owned();
         let key = storage::key(call.kind, namespace, &name);
         if dry_run {
@@ -62,7 +70,9 @@ pub(crate) async fn create(call: &mut Call<'_>, body: Body) -> Result<Answer, Fa
             ops: vec![Op::Put { key: key.clone(), value }],
         };
         admission::join(&mut txn, &writes)?;
-        match call.server.store.commit(txn).await {
+        let committed = call.server.store.commit(txn).await;
+        drop(charging);
+        match committed {
             Ok(committed) => {
                 warn(call, &object);
                 let record = committed.records.into_iter().next().flatten();

@@ -4,6 +4,7 @@
 
 mod harness;
 
+mod admission;
 mod authorization;
 mod bodies;
 mod deletion;

@@ -5,21 +5,34 @@
 //! A plugin is pure: what it looks at comes through a `World`, what it wants written goes out as a `Verdict`.
 
 mod default_storage_class;
+mod default_toleration_seconds;
+mod limit_ranger;
 mod persistent_volume_claim_resize;
+mod priority;
+mod resource_quota;
+mod runtime_class;
 mod storage_object_in_use_protection;
+#[cfg(test)]
+mod testing;
 
 use crate::kind::Kind;
 use jiff::Timestamp;
 use meta::clock::Entropy;
-use meta::status::Status;
+use meta::status::{GroupResource, Status};
 use meta::user::User;
 use serde_json::Value;
 
 /// Every plugin, in the order they are asked (K:pkg/kubeapiserver/options/plugins.go).
 pub const PLUGINS: &[&dyn Plugin] = &[
+    &limit_ranger::LimitRanger,
+    &priority::Priority,
+    &default_toleration_seconds::DefaultTolerationSeconds,
     &storage_object_in_use_protection::StorageObjectInUseProtection,
     &default_storage_class::DefaultStorageClass,
     &persistent_volume_claim_resize::PersistentVolumeClaimResize,
+    &runtime_class::RuntimeClass,
+    // Last, so that nothing is charged for what another refuses.
+    &resource_quota::ResourceQuota,
 ];
 
 /// What is about to happen to an object.
@@ -69,6 +82,18 @@ impl Request<'_> {
     pub fn is_about(&self, group: &str, plural: &str) -> bool {
         let names = self.kind.names();
         self.subresource.is_empty() && (names.group, names.plural) == (group, plural)
+    }
+
+    /// 403, about this object; before it has its generated name, about the prefix.
+    pub fn forbidden(&self, object: &Value, detail: &str) -> Box<Status> {
+        let names = self.kind.names();
+        let name = match meta::object::name(object) {
+            "" => meta::object::text(object, "generateName"),
+            name => name,
+        };
+        let name = if name.is_empty() { "Unknown" } else { name };
+        let what = GroupResource { group: names.group, resource: names.plural };
+        Box::new(Status::forbidden(what, name, detail))
     }
 }
 

@@ -1,6 +1,7 @@
 //! Pod: containers that run together. Its spec is also what a Job's template holds.
 
 pub mod defaults;
+pub mod requests;
 pub mod unsupported;
 pub mod validation;
 

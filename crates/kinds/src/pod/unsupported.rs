@@ -20,8 +20,6 @@ pub(super) const POD: &[Unsupported] = &[
     refuse("hostUsers", When::False, LEAVE_OUT),
     refuse("shareProcessNamespace", When::True, LEAVE_OUT),
     refuse("ephemeralContainers", When::Set, LEAVE_OUT),
-    refuse("runtimeClassName", When::Set, LEAVE_OUT),
-    refuse("overhead", When::Set, LEAVE_OUT),
     refuse("os.name", When::IsNot(&["linux"]), "use linux"),
     refuse("resources", When::Set, "set resources on the containers"),
     refuse("resourceClaims", When::Set, LEAVE_OUT),
@@ -30,7 +28,6 @@ pub(super) const POD: &[Unsupported] = &[
     refuse("affinity", When::Set, PLACEMENT),
     refuse("topologySpreadConstraints", When::Set, PLACEMENT),
     refuse("schedulerName", When::IsNot(&["default-scheduler"]), "leave it out"),
-    refuse("priorityClassName", When::Set, LEAVE_OUT),
     refuse(
         "securityContext",
         When::HasOther(&["runAsUser", "runAsGroup", "runAsNonRoot", "fsGroup", "supplementalGroups", "seccompProfile"]),

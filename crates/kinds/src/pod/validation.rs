@@ -12,6 +12,7 @@ use crate::at::At;
 use crate::metadata::{self, check_annotations, check_finalizers, check_labels};
 use meta::field::FieldError;
 use meta::names;
+pub(crate) use resources::check_quantities;
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -55,12 +56,16 @@ fn check_spec(spec: &At<'_>, errors: &mut Vec<FieldError>) {
         ("nodeName", names::dns_subdomain_errors),
         ("hostname", names::dns_label_errors),
         ("subdomain", names::dns_label_errors),
+        ("priorityClassName", names::dns_subdomain_errors),
+        ("runtimeClassName", names::dns_subdomain_errors),
     ] {
         let field = spec.field(field);
         if !field.text().is_empty() {
             field.check_rule(rule, errors);
         }
     }
+    spec.field("preemptionPolicy").check_among(&["PreemptLowerPriority", "Never"], errors);
+    check_quantities(&spec.field("overhead"), errors);
     let deadline = spec.field("activeDeadlineSeconds");
     if deadline.int().is_some_and(|seconds| !(1..=MOST_SECONDS).contains(&seconds)) {
         errors.push(deadline.invalid(&format!("must be between 1 and {MOST_SECONDS}, inclusive")));
@@ -94,7 +99,7 @@ pub(crate) fn check_label_selector(selector: &At<'_>, errors: &mut Vec<FieldErro
     }
 }
 
-fn check_toleration(toleration: &At<'_>, errors: &mut Vec<FieldError>) {
+pub(crate) fn check_toleration(toleration: &At<'_>, errors: &mut Vec<FieldError>) {
     let (key, operator) = (toleration.field("key"), toleration.field("operator"));
     let (value, effect) = (toleration.field("value"), toleration.field("effect"));
     if !key.text().is_empty() {

@@ -10,10 +10,7 @@ const WRONG_QUANTITY: &str = "must be greater than or equal to 0";
 /// `resources` of a container.
 pub(super) fn check(resources: &At<'_>, errors: &mut Vec<FieldError>) {
     let (limits, requests) = (resources.field("limits"), resources.field("requests"));
-    for (resource, limit) in limits.entries() {
-        check_name(resource, &limit, errors);
-        read(&limit, errors);
-    }
+    check_quantities(&limits, errors);
     for (resource, request) in requests.entries() {
         check_name(resource, &request, errors);
         let Some(request) = read(&request, errors) else { continue };
@@ -24,6 +21,14 @@ pub(super) fn check(resources: &At<'_>, errors: &mut Vec<FieldError>) {
             let detail = format!("must be less than or equal to {resource} limit of {limit}");
             errors.push(FieldError::invalid(&requests.path, request.canonical(), &detail));
         }
+    }
+}
+
+/// A list of resources: known names, nothing below zero.
+pub(crate) fn check_quantities(list: &At<'_>, errors: &mut Vec<FieldError>) {
+    for (resource, quantity) in list.entries() {
+        check_name(resource, &quantity, errors);
+        read(&quantity, errors);
     }
 }
 
