@@ -139,7 +139,7 @@ impl ApiServer {
             long_running: info.is_long_running().then(|| self.metrics.long_running(&labels)),
             labels,
             user: user.clone(),
-            audit_id: self.audit_id(&parts.headers),
+            audit_id: String::new(),
             user_agent: text_of(&parts.headers, &USER_AGENT).into(),
             source: parts.extensions.get().cloned(),
             began,
@@ -168,6 +168,7 @@ impl ApiServer {
         };
         let answer = result
             .unwrap_or_else(|failure| respond::status(form.unwrap_or_default(), failure.status(), incoming.pretty));
+        delivery.audit_id = self.audit_id(&incoming.headers);
         let mut response = answer.into_response(negotiate::accepts_gzip(&incoming.headers));
         add_headers(&delivery.audit_id, &incoming.warnings, response.headers_mut());
         if incoming.method == Method::HEAD {
