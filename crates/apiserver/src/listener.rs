@@ -121,9 +121,11 @@ impl Peer {
         let (connection, address) = (self.connection.clone(), self.address);
         let service = service_fn(move |request: http::Request<hyper::body::Incoming>| {
             let (server, connection, credential) = (server.clone(), connection.clone(), credential.clone());
-            let abort = STREAM.try_with(CancellationToken::clone).unwrap_or_else(|_| connection.abort.clone());
-            let source = connections.source(&connection, address, abort);
+            let connections = connections.clone();
             async move {
+                // Asked here, in the stream's own task: the call itself is made by the connection's.
+                let abort = STREAM.try_with(CancellationToken::clone).unwrap_or_else(|_| connection.abort.clone());
+                let source = connections.source(&connection, address, abort);
                 let mut request = request.map(Body::new);
                 request.extensions_mut().insert(source);
                 let response = match authenticate(&server, credential, request.headers_mut()) {

@@ -20,7 +20,7 @@ impl Collector for Objects {
     fn encode(&self, mut encoder: DescriptorEncoder) -> Result<(), Error> {
         // Kinds that share a storage are one resource here.
         let mut counts = BTreeMap::new();
-        for kind in kinds::KINDS {
+        for kind in kinds::KINDS.iter().filter(|kind| kind.names().verbs.contains(&"list")) {
             let (group, plural) = kind.storage();
             let resource = meta::status::GroupResource { group, resource: plural }.to_string();
             counts.entry(resource).or_insert_with(|| self.0.count(&crate::storage::resource_prefix(*kind)));

@@ -3,15 +3,18 @@
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 mod harness;
+mod network;
 
 mod admission;
 mod authorization;
 mod bodies;
+mod connections;
 mod deletion;
 mod documents;
 mod hostile;
 mod lists;
 mod negotiation;
+mod operations;
 mod patches;
 mod reviews;
 mod sealing;

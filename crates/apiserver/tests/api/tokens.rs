@@ -1,7 +1,7 @@
 //! ServiceAccount tokens: asked for, shown, looked into, refused.
 
 use crate::harness::{PROTOBUF, Server};
-use crate::tls;
+use crate::network;
 use apiserver::auth::Pki;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
@@ -153,12 +153,12 @@ async fn tokens_are_shown_over_the_socket() {
     let stop = CancellationToken::new();
     let tls = pki.server_tls().unwrap();
     let serving = tokio::spawn(server.api.clone().serve(listener, tls, stop.clone().cancelled_owned()));
-    let (admin, stranger) = (tls::client(&kubeconfig, true), tls::client(&kubeconfig, false));
+    let (admin, stranger) = (network::client(&kubeconfig, true), network::client(&kubeconfig, false));
     let good = token(&server, json!({})).await;
     let bearer = |token: &str| format!("Authorization: Bearer {token}\r\n");
 
     let secrets = "/api/v1/namespaces/default/secrets";
-    let refused = tls::ask_with(address, stranger.clone(), secrets, &bearer(&good)).await;
+    let refused = network::ask_with(address, stranger.clone(), secrets, &bearer(&good)).await;
     assert!(refused.starts_with("HTTP/1.1 403"), "{refused}");
     assert!(
         refused.contains(r#"User \"system:serviceaccount:default:builder\" cannot list resource \"secrets\""#),
@@ -167,11 +167,11 @@ async fn tokens_are_shown_over_the_socket() {
 
     let other = token(&server, json!({"audiences": ["vault"]})).await;
     for bad in ["", "nonsense", "a.b.c", &good[..good.len() - 3], &other] {
-        let answer = tls::ask_with(address, stranger.clone(), secrets, &bearer(bad)).await;
+        let answer = network::ask_with(address, stranger.clone(), secrets, &bearer(bad)).await;
         assert!(answer.starts_with("HTTP/1.1 401"), "{bad}: {answer}");
     }
     // A certificate comes first, whatever token is beside it.
-    let answer = tls::ask_with(address, admin, secrets, &bearer("nonsense")).await;
+    let answer = network::ask_with(address, admin, secrets, &bearer("nonsense")).await;
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
 
     let configuration = server.get("/.well-known/openid-configuration").await.expect(200).json();
