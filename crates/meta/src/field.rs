@@ -164,6 +164,11 @@ pub fn quote(text: &str) -> String {
     quoted
 }
 
+/// Whether a text may show this character as it is (Go's unicode.IsPrint): of white space only the blank.
+pub fn is_printable(character: char) -> bool {
+    character == ' ' || !is_unprintable(character)
+}
+
 fn is_unprintable(character: char) -> bool {
     character.is_control()
         || character.is_whitespace()

@@ -5,6 +5,7 @@
 pub mod clock;
 pub mod duration;
 pub mod field;
+pub mod fields;
 pub mod go_duration;
 pub mod names;
 pub mod object;

@@ -1,4 +1,4 @@
-//! The three patches a client may send. Server-side apply joins them in a later version.
+//! The three patches a client may send. Server-side apply is in `fields`: it is about who owns what.
 
 mod json;
 mod print;
@@ -6,6 +6,7 @@ pub mod strategic;
 
 pub use json::{json, merge};
 pub use print::go_text;
+pub use strategic::not_a_map;
 
 /// Why a patch could not be applied.
 #[derive(Debug, thiserror::Error, PartialEq)]

@@ -50,7 +50,7 @@ pub fn apply<S: PatchSchema>(object: &mut Value, patch: &Value, schema: Option<S
 }
 
 /// Go's words for a patch that is no object.
-pub(super) fn not_a_map(patch: &Value) -> String {
+pub fn not_a_map(patch: &Value) -> String {
     let word = match patch {
         Value::Null => "null",
         Value::Bool(_) => "bool",
