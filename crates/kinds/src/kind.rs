@@ -115,6 +115,14 @@ pub trait Kind: Send + Sync + std::fmt::Debug {
     /// Copies back what this write may not touch (`Part::Spec` keeps old status, `Part::Status` keeps everything but
     /// metadata and status) and bumps metadata.generation when the spec changed.
     fn prepare_update(&self, object: &mut Value, old: &Value, part: Part);
+    /// Fields that this write never changes, so that it makes nobody their manager; each a path of names.
+    fn reset_fields(&self, part: Part) -> &'static [&'static [&'static str]] {
+        match (self.names().subresources.contains(&"status"), part) {
+            (true, Part::Spec) => &[&["status"]],
+            (true, Part::Status) => &[&["spec"]],
+            (false, _) => &[],
+        }
+    }
     /// Every mistake in the object.
     fn validate(&self, object: &Value) -> Vec<FieldError>;
     /// Every mistake in changing `old` into `object`.

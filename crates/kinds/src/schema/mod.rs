@@ -4,6 +4,7 @@
 
 mod decode;
 mod duplicates;
+mod owned;
 #[cfg(test)]
 mod patch_tests;
 mod scalar;
@@ -16,6 +17,7 @@ mod types;
 
 pub use decode::{Decoded, Strictness, check, decode};
 pub use duplicates::duplicates;
+pub use owned::ValueType;
 pub use syntax::describe as syntax_error;
 pub use types::{Field, Kind, ListType, Patch, Shape, Type};
 
