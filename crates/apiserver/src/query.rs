@@ -4,6 +4,9 @@ use crate::error::{Failure, invalid_options};
 use meta::field::FieldError;
 use meta::status::Status;
 
+/// K:apimachinery/pkg/apis/meta/v1/validation FieldManagerMaxLength.
+pub(crate) const FIELD_MANAGER_MAX_BYTES: usize = 128;
+
 /// Decoded pairs in their order.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Query(Vec<(String, String)>);
@@ -69,6 +72,26 @@ impl Query {
         Ok(dry)
     }
 
+    /// `fieldManager`, which may be empty; 422 when it is no name for a manager
+    /// (K:apimachinery/pkg/apis/meta/v1/validation ValidateFieldManager).
+    pub(crate) fn field_manager(&self, kind: &str) -> Result<&str, Failure> {
+        let manager = self.text("fieldManager");
+        let mut errors = Vec::new();
+        if FIELD_MANAGER_MAX_BYTES < manager.len() {
+            errors.push(FieldError::too_long("fieldManager", FIELD_MANAGER_MAX_BYTES));
+        }
+        for (place, character) in manager.char_indices() {
+            if !meta::field::is_printable(character) {
+                let detail = format!("invalid character U+{:04X} (at position {place})", u32::from(character));
+                errors.push(FieldError::invalid("fieldManager", manager, &detail));
+            }
+        }
+        match errors.is_empty() {
+            true => Ok(manager),
+            false => Err(invalid_options(kind, &errors)),
+        }
+    }
+
     /// `fieldValidation`, whose default is Warn.
     pub(crate) fn strictness(&self, kind: &str) -> Result<kinds::schema::Strictness, Failure> {
         use kinds::schema::Strictness;
@@ -124,6 +147,23 @@ mod tests {
     fn flags() {
         for (text, expect) in [("w=true", true), ("w=1", true), ("w=False", false), ("w=0", false), ("", false)] {
             assert_eq!(Query::parse(Some(text)).flag("w"), expect, "{text}");
+        }
+    }
+
+    #[test]
+    fn managers_have_short_printable_names() {
+        let long = "x".repeat(128);
+        assert_eq!(Query::parse(Some(&format!("fieldManager={long}"))).field_manager("CreateOptions").unwrap(), long);
+        for (query, message) in [
+            (format!("fieldManager={long}y"), "fieldManager: Too long: may not be more than 128 bytes"),
+            (
+                "fieldManager=a%0Ab".to_owned(),
+                r#"fieldManager: Invalid value: "a\nb": invalid character U+000A (at position 1)"#,
+            ),
+        ] {
+            let failure = Query::parse(Some(&query)).field_manager("CreateOptions").unwrap_err();
+            assert_eq!(failure.status().code, 422);
+            assert_eq!(failure.status().message, format!("CreateOptions.meta.k8s.io \"\" is invalid: {message}"));
         }
     }
 

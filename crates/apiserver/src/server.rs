@@ -234,7 +234,7 @@ impl ApiServer {
         }
     }
 
-    fn authorize(&self, user: &User, attributes: &Attributes<'_>) -> Result<(), Failure> {
+    pub(crate) fn authorize(&self, user: &User, attributes: &Attributes<'_>) -> Result<(), Failure> {
         match self.authorizer.authorize(user, attributes) {
             Decision::Allow(_) => Ok(()),
             Decision::NoOpinion(_) => Err(refuse(user, attributes).into()),

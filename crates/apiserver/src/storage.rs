@@ -179,16 +179,21 @@ fn head(kind: &dyn Kind) -> String {
     format!("{{\"apiVersion\":\"{}\",\"kind\":\"{}\",", api_version(kind), kind.names().kind)
 }
 
-/// The form that is kept: head, metadata without resourceVersion and managed fields, the rest in its order.
+/// The form that is kept: head, metadata without resourceVersion, the rest in its order.
 pub(crate) fn encode(kind: &dyn Kind, object: &Value) -> Vec<u8> {
     let mut out = head(kind).into_bytes();
     out.extend_from_slice(METADATA.as_bytes());
     let mut first = true;
     for (key, value) in object["metadata"].as_object().into_iter().flatten() {
+        // Managed fields come last: whoever reads an object reads what it says first, and the same object is the same
+        // bytes whichever way it was made.
         if matches!(key.as_str(), "resourceVersion" | "managedFields" | "selfLink") {
             continue;
         }
         write_pair(&mut out, &mut first, key, value);
+    }
+    if let Some(entries) = object["metadata"].get("managedFields").filter(|entries| !entries.is_null()) {
+        write_pair(&mut out, &mut first, "managedFields", entries);
     }
     out.push(b'}');
     first = false;

@@ -1,6 +1,6 @@
 //! POST: a new object. The order of work is K:apiserver/pkg/registry/generic/registry/store.go's.
 
-use super::{Call, decode, review};
+use super::{Call, decode, managed, review};
 use crate::admission::{self, Gate};
 use crate::error::{Failure, commit_failed};
 use crate::respond::Answer;
@@ -23,11 +23,18 @@ const RACES: usize = 16;
 pub(crate) async fn create(call: &mut Call<'_>, body: Body) -> Result<Answer, Failure> {
     let dry_run = call.query.dry_run("CreateOptions")?;
     let strictness = call.query.strictness("CreateOptions")?;
+    call.query.field_manager("CreateOptions")?;
     let mut decoded = decode::object(call, body, strictness).await?;
     place(call, &mut decoded)?;
     if let Some(review) = call.kind.as_review() {
         return review::answer(call, review, &decoded);
     }
+    managed::on_create(call, &mut decoded);
+    insert(call, decoded, dry_run).await
+}
+
+/// Creates an object that is in its place and knows whose its fields are.
+pub(super) async fn insert(call: &mut Call<'_>, decoded: Value, dry_run: bool) -> Result<Answer, Failure> {
     let is_generated =
         meta::object::name(&decoded).is_empty() && !meta::object::text(&decoded, "generateName").is_empty();
     let n_warnings = call.warnings.len();
@@ -105,7 +112,7 @@ fn warn(call: &mut Call<'_>, object: &Value) {
 }
 
 /// Puts the object where the path says; 400 when it says otherwise itself.
-fn place(call: &Call<'_>, object: &mut Value) -> Result<(), Failure> {
+pub(super) fn place(call: &Call<'_>, object: &mut Value) -> Result<(), Failure> {
     let given = meta::object::namespace(object).to_owned();
     let fields = meta::object::metadata(object);
     if call.kind.names().scope == Scope::Cluster {
@@ -179,7 +186,6 @@ fn fill_metadata(call: &Call<'_>, object: &mut Value) {
                 | "deletionGracePeriodSeconds"
                 | "resourceVersion"
                 | "selfLink"
-                | "managedFields"
                 | "generation"
         );
         if !is_servers {

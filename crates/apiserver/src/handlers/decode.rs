@@ -75,7 +75,9 @@ pub(super) fn settle(call: &Call<'_>, object: &mut Value) -> Result<(), Failure>
 /// Labels, annotations, finalizers and owners of which none is left are not there, as in every object of Kubernetes.
 fn drop_empty_metadata(object: &mut Value) {
     let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) else { return };
-    metadata.retain(|_, value| match value {
+    // An empty list of managed fields asks for something: see `handlers::managed`.
+    metadata.retain(|key, value| match value {
+        _ if key == "managedFields" => true,
         Value::Array(items) => !items.is_empty(),
         Value::Object(fields) => !fields.is_empty(),
         _ => true,

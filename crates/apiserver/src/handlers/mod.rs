@@ -4,10 +4,12 @@ pub(crate) mod create;
 pub(crate) mod delete;
 pub(crate) mod get;
 pub(crate) mod list;
+pub(crate) mod managed;
 pub(crate) mod patch;
 pub(crate) mod update;
 pub(crate) mod watch;
 
+mod apply;
 mod decode;
 mod options;
 mod review;

@@ -1,8 +1,8 @@
-//! PATCH: JSON patch, merge patch, strategic merge patch. Server-side apply is not in this version.
+//! PATCH: JSON patch, merge patch, strategic merge patch; server-side apply is a file of its own.
 
 use super::update::{Change, Lost, check_name};
-use super::{Call, decode};
-use crate::error::Failure;
+use super::{Call, apply, decode};
+use crate::error::{Failure, invalid_options};
 use crate::respond::Answer;
 use crate::{body, negotiate, storage};
 use axum::body::Body;
@@ -25,13 +25,21 @@ enum Format {
     Strategic,
 }
 
-const PATCH_TYPES: &str =
-    "application/json-patch+json, application/merge-patch+json, application/strategic-merge-patch+json";
+const PATCH_TYPES: &str = "application/json-patch+json, application/merge-patch+json, application/strategic-merge-patch+json, application/apply-patch+yaml";
 
 pub(crate) async fn patch(call: &mut Call<'_>, body: Body, part: Part) -> Result<Answer, Failure> {
     let dry_run = call.query.dry_run("PatchOptions")?;
     let strictness = call.query.strictness("PatchOptions")?;
-    let format = format(call)?;
+    call.query.field_manager("PatchOptions")?;
+    let content_type = negotiate::content_type(&call.headers);
+    if content_type == apply::CONTENT_TYPE {
+        return apply::apply(call, body, apply::Options { part, strictness, dry_run }).await;
+    }
+    let format = format(&content_type)?;
+    if call.query.get("force").is_some_and(|force| !force.is_empty()) {
+        let error = FieldError::forbidden("force", "may not be specified for non-apply patch");
+        return Err(invalid_options("PatchOptions", &[error]));
+    }
     let bytes = body::read(body).await?;
     let patch: Value = serde_json::from_slice(&bytes)
         .map_err(|error| Status::bad_request(format!("error decoding patch: {error}")))?;
@@ -60,17 +68,11 @@ async fn attempt(call: &mut Call<'_>, patch: &Patch, part: Part, dry_run: bool) 
     Ok(written.answer(call, StatusCode::OK)?)
 }
 
-fn format(call: &Call<'_>) -> Result<Format, Failure> {
-    match negotiate::content_type(&call.headers).as_str() {
+fn format(content_type: &str) -> Result<Format, Failure> {
+    match content_type {
         "application/json-patch+json" => Ok(Format::Json),
         "application/merge-patch+json" => Ok(Format::Merge),
         "application/strategic-merge-patch+json" => Ok(Format::Strategic),
-        "application/apply-patch+yaml" | "application/apply-patch+cbor" => {
-            Err(Status::unsupported_media_type(format!(
-                "server-side apply is not supported by this version: use client-side apply (kubectl apply without --server-side), or one of: {PATCH_TYPES}"
-            ))
-            .into())
-        }
         _ => Err(body::unknown_format(PATCH_TYPES)),
     }
 }

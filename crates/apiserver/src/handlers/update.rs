@@ -1,6 +1,6 @@
 //! PUT, and what every change of an existing object has in common.
 
-use super::{Call, decode};
+use super::{Call, decode, managed};
 use crate::admission::{self, Gate};
 use crate::error::{Failure, commit_failed};
 use crate::respond::Answer;
@@ -24,6 +24,7 @@ const RACES: usize = 16;
 pub(crate) async fn update(call: &mut Call<'_>, body: Body, part: Part) -> Result<Answer, Failure> {
     let dry_run = call.query.dry_run("UpdateOptions")?;
     let strictness = call.query.strictness("UpdateOptions")?;
+    call.query.field_manager("UpdateOptions")?;
     let object = decode::object(call, body, strictness).await?;
     check_name(call, &object)?;
     let is_conditional = !meta::object::text(&object, "resourceVersion").is_empty();
@@ -107,9 +108,15 @@ pub(crate) struct Change<'c, 'a> {
 }
 
 impl Change<'_, '_> {
-    /// Checks `new` against `old`, which was read as `record`, and writes it if nobody else has meanwhile. An object
-    /// whose deletion waited for this very change goes.
+    /// Notes whose the changed fields are, checks `new` against `old`, which was read as `record`, and writes it if
+    /// nobody else has meanwhile. An object whose deletion waited for this very change goes.
     pub(crate) async fn apply(self, record: &Arc<Record>, old: &Value, mut new: Value) -> Result<Written, Lost> {
+        managed::on_update(self.call, self.part, old, &mut new);
+        self.finish(record, old, new).await
+    }
+
+    /// The same for an object that knows already whose its fields are.
+    pub(crate) async fn finish(self, record: &Arc<Record>, old: &Value, mut new: Value) -> Result<Written, Lost> {
         let kind = self.call.kind;
         check_preconditions(self.call, old, &new)?;
         let gate = Gate { operation: Operation::Update, old: Some(old), dry_run: self.dry_run };
@@ -127,6 +134,11 @@ impl Change<'_, '_> {
         let warnings = kind.warnings(&new);
         self.call.warnings.extend(warnings);
         let writes = gate.validate(self.call, &new)?;
+        storage::set_revision(&mut new, record.revision);
+        managed::keep_times(old, &mut new);
+        if new == *old && writes.is_empty() && !is_finished_deletion(kind, &new) {
+            return Ok(Written::Stored(record.clone()));
+        }
         if writes.is_empty() || self.dry_run || is_finished_deletion(kind, &new) {
             return self.write(record, new).await;
         }
@@ -258,9 +270,7 @@ fn keep_system_metadata(new: &mut Value, old: &Value) {
             }
         }
     }
-    for key in ["managedFields", "selfLink"] {
-        fields.shift_remove(key);
-    }
+    fields.shift_remove("selfLink");
 }
 
 fn new_finalizers(new: &Value, old: &Value) -> Option<FieldError> {

@@ -7,8 +7,12 @@ use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
 const OBJECT_TYPES: &[&str] = &["application/json", "application/yaml", "application/vnd.kubernetes.protobuf"];
-const PATCH_TYPES: &[&str] =
-    &["application/json-patch+json", "application/merge-patch+json", "application/strategic-merge-patch+json"];
+const PATCH_TYPES: &[&str] = &[
+    "application/json-patch+json",
+    "application/merge-patch+json",
+    "application/strategic-merge-patch+json",
+    "application/apply-patch+yaml",
+];
 
 /// Everything in one Swagger 2.0 document.
 pub fn v2(kinds: &[&'static dyn Kind]) -> Value {

@@ -2,8 +2,8 @@
 //! being deleted, it goes.
 
 use crate::error::Failure;
-use crate::handlers::Call;
 use crate::handlers::update::{Change, Lost, Written};
+use crate::handlers::{Call, managed};
 use crate::respond::Answer;
 use crate::{body, negotiate, storage};
 use axum::body::Body;
@@ -17,6 +17,7 @@ const ATTEMPTS: usize = 5;
 
 pub(crate) async fn finalize(call: &mut Call<'_>, body: Body) -> Result<Answer, Failure> {
     let dry_run = call.query.dry_run("UpdateOptions")?;
+    call.query.field_manager("UpdateOptions")?;
     let bytes = body::read(body).await?;
     let text = body::to_json(bytes, &negotiate::content_type(&call.headers)).map_err(|error| match error {
         body::BodyError::UnknownFormat => body::unknown_format(body::OBJECT_TYPES),
@@ -47,6 +48,7 @@ async fn attempt(call: &mut Call<'_>, finalizers: &[Value], revision: &str, dry_
     let mut new = old.clone();
     let spec = meta::object::map(&mut new, "spec");
     spec.insert("finalizers".into(), finalizers.to_vec().into());
+    managed::on_update(call, Part::Spec, &old, &mut new);
     let change = Change { call, part: Part::Spec, dry_run };
     change.write(&record, new).await
 }

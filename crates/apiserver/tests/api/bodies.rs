@@ -88,10 +88,12 @@ async fn other_content_types_are_415() {
         "the body of the request was in an unknown format - accepted media types include: application/json, application/yaml, application/vnd.kubernetes.protobuf",
     );
     server.post(JOBS, &job("a")).await.expect(201);
-    let apply = [("content-type", "application/apply-patch+yaml")];
-    let reply = server.send("PATCH", &format!("{JOBS}/a"), &apply, "{}").await.expect(415);
-    assert!(reply.message().starts_with("server-side apply is not supported by this version"), "{}", reply.message());
-    server.send("PATCH", &format!("{JOBS}/a"), &[], "{}").await.expect(415);
+    for content_type in ["application/apply-patch+json", "application/apply-patch+cbor", ""] {
+        let reply =
+            server.send("PATCH", &format!("{JOBS}/a"), &[("content-type", content_type)], "{}").await.expect(415);
+        let accepted = "application/json-patch+json, application/merge-patch+json, application/strategic-merge-patch+json, application/apply-patch+yaml";
+        assert!(reply.message().ends_with(accepted), "{}", reply.message());
+    }
 }
 
 #[tokio::test]

@@ -180,6 +180,12 @@ impl Server {
         self.send("PATCH", path, &[("content-type", &content_type)], patch.to_string()).await
     }
 
+    /// Server-side apply as `manager`; `query` begins with `&`.
+    pub async fn apply(&self, path: &str, manager: &str, query: &str, config: &Value) -> Reply {
+        let headers = [("content-type", "application/apply-patch+yaml")];
+        self.send("PATCH", &format!("{path}?fieldManager={manager}{query}"), &headers, config.to_string()).await
+    }
+
     /// Opens a watch whose lines `next` reads.
     pub async fn watch(&self, path: &str, headers: &[(&str, &str)]) -> Watch {
         let response = self.open("GET", path, headers, Body::empty()).await;
@@ -214,6 +220,20 @@ impl Watch {
         let text = |value: &Value| value.as_str().unwrap_or("").to_owned();
         (text(&event["type"]), text(&event["object"]["metadata"]["name"]))
     }
+}
+
+/// Who owns what: `MANAGER OPERATION SUBRESOURCE TIME FIELDS`, the object's own order.
+pub fn owners(object: &Value) -> Vec<String> {
+    let text = |value: &Value| value.as_str().unwrap_or("-").to_owned();
+    let entries = object["metadata"]["managedFields"].as_array().into_iter().flatten();
+    entries
+        .map(|entry| {
+            let words = ["manager", "operation", "subresource", "time"].map(|field| text(&entry[field]));
+            let [manager, operation, subresource, time] = words;
+            let time = time.trim_start_matches("2026-03-01T12:").trim_end_matches('Z').to_owned();
+            [manager, operation, subresource, time, entry["fieldsV1"].to_string()].join(" ")
+        })
+        .collect()
 }
 
 pub fn job(name: &str) -> Value {

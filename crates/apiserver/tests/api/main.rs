@@ -6,6 +6,7 @@ mod harness;
 mod network;
 
 mod admission;
+mod applies;
 mod authorization;
 mod bodies;
 mod connections;
@@ -13,6 +14,7 @@ mod deletion;
 mod documents;
 mod hostile;
 mod lists;
+mod managed_fields;
 mod negotiation;
 mod operations;
 mod patches;
