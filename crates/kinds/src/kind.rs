@@ -1,6 +1,7 @@
 //! What the server needs to know of a kind. Everything here is a pure function of objects and instants.
 
 use crate::review::Review;
+use crate::{metadata, strategy};
 use jiff::Timestamp;
 use meta::field::FieldError;
 use serde_json::Value;
@@ -102,7 +103,8 @@ pub struct Row {
 ///
 /// Order on create: decode (strict) → `default` → server fills metadata (name, namespace, uid, creationTimestamp)
 /// → `prepare_create` → `default` again (labels inherited from templates) → `validate` → `warnings` → stored.
-/// Order on update: decode → `default` → server keeps system metadata → `prepare_update` → `validate` + `validate_update`.
+/// Order on update: decode → `default` → server keeps system metadata → `prepare_update` → `validate_changed` +
+/// `validate_update` → `update_warnings`.
 pub trait Kind: Send + Sync + std::fmt::Debug {
     /// What it is called on the wire.
     fn names(&self) -> &'static Names;
@@ -123,13 +125,26 @@ pub trait Kind: Send + Sync + std::fmt::Debug {
             (false, _) => &[],
         }
     }
-    /// Every mistake in the object.
+    /// Every mistake in a new object.
     fn validate(&self, object: &Value) -> Vec<FieldError>;
+    /// Every mistake in an object as an update leaves it. What the update did not change is not judged again: a status
+    /// write is asked for its metadata only (`validate_update` looks at the status), and so is one that changes metadata
+    /// only. An object from before a rule can still lose its finalizers.
+    fn validate_changed(&self, object: &Value, old: &Value, part: Part) -> Vec<FieldError> {
+        match part {
+            Part::Spec if !strategy::is_same_content(object, old) => self.validate(object),
+            Part::Spec | Part::Status => metadata::validate_changed(object, self.names().scope),
+        }
+    }
     /// Every mistake in changing `old` into `object`.
     fn validate_update(&self, object: &Value, old: &Value, part: Part) -> Vec<FieldError>;
-    /// Texts for Warning headers on create and update.
+    /// Texts for Warning headers on create.
     fn warnings(&self, _object: &Value) -> Vec<String> {
         Vec::new()
+    }
+    /// The same on an update of anything but the status.
+    fn update_warnings(&self, object: &Value, _old: &Value) -> Vec<String> {
+        self.warnings(object)
     }
     /// Fields that selectors may name beside metadata.name and metadata.namespace, with this object's values.
     fn selectable_fields(&self, _object: &Value) -> Vec<(&'static str, String)> {

@@ -119,13 +119,17 @@ mod tests {
                 kind.default(&mut object);
                 kind.validate(&object);
                 kind.warnings(&object);
+                kind.update_warnings(&object, &old);
                 kind.row(&object, testing::now());
                 kind.selectable_fields(&object);
                 kind.deletion(&object, Some(1));
                 kind.holds_deletion(&object);
                 kind.last_written(&object);
                 for part in [Part::Spec, Part::Status] {
+                    kind.validate_changed(&object, &old, part);
+                    kind.validate_changed(&object, &Value::Null, part);
                     kind.validate_update(&object, &old, part);
+                    kind.validate_update(&object, &Value::Null, part);
                     kind.prepare_update(&mut object.clone(), &old, part);
                 }
                 kind.from_storage(&mut object.clone());

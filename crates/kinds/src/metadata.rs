@@ -46,6 +46,11 @@ pub(crate) fn validate(object: &Value, scope: Scope, name_rule: NameRule) -> Vec
     errors
 }
 
+/// Every mistake in the `metadata` of an object that is there already: its name is not judged again.
+pub(crate) fn validate_changed(object: &Value, scope: Scope) -> Vec<FieldError> {
+    validate(object, scope, |_| Vec::new())
+}
+
 /// Labels of an object, a template or a node selector.
 pub(crate) fn check_labels(labels: &At<'_>, errors: &mut Vec<FieldError>) {
     for (key, value) in labels.entries() {

@@ -24,6 +24,14 @@ pub(crate) fn keep(object: &mut Value, old: &Value, part: Part) {
     }
 }
 
+/// Whether two objects differ in nothing but their metadata and status.
+pub(crate) fn is_same_content(object: &Value, old: &Value) -> bool {
+    let keys =
+        |object: &Value| object.as_object().into_iter().flatten().map(|(key, _)| key.clone()).collect::<Vec<_>>();
+    let is_content = |key: &String| !matches!(key.as_str(), "metadata" | "status");
+    keys(object).iter().chain(&keys(old)).filter(|key| is_content(key)).all(|key| is_same(&object[key], &old[key]))
+}
+
 /// Puts back everything but the named fields.
 pub(crate) fn keep_only(object: &mut Value, old: &Value, fields: &[&str]) {
     let mut kept = old.clone();
@@ -83,6 +91,15 @@ mod tests {
             json!({"metadata": {"annotations": {"x": "y"}}, "spec": {"a": 2}, "status": {"s": 9}}),
             json!({"metadata": {"annotations": {"x": "y"}, "generation": 3}, "spec": {"a": 1}, "status": {"s": 9}}),
         );
+    }
+
+    #[test]
+    fn content_is_what_is_neither_metadata_nor_status() {
+        let old = json!({"metadata": {"a": 1}, "spec": {"b": []}, "status": 1});
+        assert!(is_same_content(&json!({"metadata": {}, "spec": {}}), &old));
+        assert!(!is_same_content(&json!({"metadata": {"a": 1}, "spec": {"b": [1]}, "status": 1}), &old));
+        assert!(!is_same_content(&json!({"spec": {}, "data": {"k": "v"}}), &old));
+        assert!(is_same_content(&json!(null), &json!([])));
     }
 
     #[test]

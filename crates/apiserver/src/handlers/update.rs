@@ -123,7 +123,7 @@ impl Change<'_, '_> {
         gate.mutate(self.call, &mut new)?;
         keep_system_metadata(&mut new, old);
         kind.prepare_update(&mut new, old, self.part);
-        let mut errors = kind.validate(&new);
+        let mut errors = kind.validate_changed(&new, old, self.part);
         errors.extend(kind.validate_update(&new, old, self.part));
         errors.extend(new_finalizers(&new, old));
         if !errors.is_empty() {
@@ -131,8 +131,10 @@ impl Change<'_, '_> {
             let name = meta::object::name(old);
             return Err(Status::invalid(names.group, names.kind, name, &errors).into());
         }
-        let warnings = kind.warnings(&new);
-        self.call.warnings.extend(warnings);
+        if self.part == Part::Spec {
+            let warnings = kind.update_warnings(&new, old);
+            self.call.warnings.extend(warnings);
+        }
         let writes = gate.validate(self.call, &new)?;
         storage::set_revision(&mut new, record.revision);
         managed::keep_times(old, &mut new);
