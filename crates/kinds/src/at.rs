@@ -4,6 +4,7 @@
 
 use meta::field::FieldError;
 use serde_json::{Map, Value};
+use std::ops::RangeInclusive;
 
 /// A value and the path that leads to it.
 #[derive(Debug, Clone)]
@@ -57,6 +58,9 @@ impl<'a> At<'a> {
     pub fn is_true(&self) -> bool {
         self.value == &Value::Bool(true)
     }
+    pub fn is_false(&self) -> bool {
+        self.value == &Value::Bool(false)
+    }
     pub fn len(&self) -> usize {
         match self.value {
             Value::Array(items) => items.len(),
@@ -68,11 +72,27 @@ impl<'a> At<'a> {
     pub fn required(&self, detail: &str) -> FieldError {
         FieldError::required(self.path.as_str(), detail)
     }
+    /// Nothing is shown as `"null"`, as Kubernetes shows a nil pointer.
     pub fn invalid(&self, detail: &str) -> FieldError {
-        FieldError::invalid(self.path.as_str(), self.value.clone(), detail)
+        match self.value {
+            Value::Null => FieldError::invalid(self.path.as_str(), "null", detail),
+            value => FieldError::invalid(self.path.as_str(), value.clone(), detail),
+        }
     }
+    /// As `invalid`, for texts that are no pointers in Go: none is shown as `""`.
+    pub fn invalid_text(&self, detail: &str) -> FieldError {
+        FieldError::invalid(self.path.as_str(), self.text(), detail)
+    }
+    /// As `invalid`, for numbers that are no pointers in Go: none is shown as 0.
+    pub fn invalid_number(&self, detail: &str) -> FieldError {
+        FieldError::invalid(self.path.as_str(), self.int().unwrap_or(0), detail)
+    }
+    /// None is shown as `""`.
     pub fn not_supported(&self, supported: &[&str]) -> FieldError {
-        FieldError::not_supported(self.path.as_str(), self.value.clone(), supported)
+        match self.value {
+            Value::Null => FieldError::not_supported(self.path.as_str(), "", supported),
+            value => FieldError::not_supported(self.path.as_str(), value.clone(), supported),
+        }
     }
     pub fn forbidden(&self, detail: &str) -> FieldError {
         FieldError::forbidden(self.path.as_str(), detail)
@@ -84,6 +104,31 @@ impl<'a> At<'a> {
             errors.push(self.invalid("must be greater than or equal to 0"));
         }
     }
+    /// The text must be there.
+    pub fn check_required(&self, errors: &mut Vec<FieldError>) {
+        if self.text().is_empty() {
+            errors.push(self.required(""));
+        }
+    }
+    /// The number, if there is one, must be within these bounds.
+    pub fn check_within(&self, bounds: RangeInclusive<i64>, errors: &mut Vec<FieldError>) {
+        if self.int().is_some_and(|number| !bounds.contains(&number)) {
+            errors.push(self.invalid(&format!("must be between {} and {}, inclusive", bounds.start(), bounds.end())));
+        }
+    }
+    /// The text must be there and be one of `supported`.
+    pub fn check_choice(&self, supported: &[&str], errors: &mut Vec<FieldError>) {
+        match self.text() {
+            "" => errors.push(self.required("")),
+            _ => self.check_among(supported, errors),
+        }
+    }
+    /// The text, if there is any, must keep a rule.
+    pub fn check_optional_rule(&self, rule: fn(&str) -> Vec<String>, errors: &mut Vec<FieldError>) {
+        if !self.text().is_empty() {
+            self.check_rule(rule, errors);
+        }
+    }
     /// The text must be one of `supported`; nothing is said about no text.
     pub fn check_among(&self, supported: &[&str], errors: &mut Vec<FieldError>) {
         if self.is_set() && !supported.contains(&self.text()) {
@@ -93,7 +138,7 @@ impl<'a> At<'a> {
     /// The text must keep a rule.
     pub fn check_rule(&self, rule: fn(&str) -> Vec<String>, errors: &mut Vec<FieldError>) {
         let wrong = rule(self.text());
-        errors.extend(wrong.iter().map(|detail| self.invalid(detail)));
+        errors.extend(wrong.iter().map(|detail| self.invalid_text(detail)));
     }
     /// The text must be there and keep a rule.
     pub fn check_required_rule(&self, rule: fn(&str) -> Vec<String>, errors: &mut Vec<FieldError>) {

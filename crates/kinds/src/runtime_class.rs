@@ -96,6 +96,7 @@ mod tests {
                 &format!("handler: Invalid value: \"a_b\": {label}"),
                 "overhead.limits[cpu]: Invalid value: \"-1\": must be greater than or equal to 0",
                 "overhead.limits[odd]: Invalid value: \"odd\": must be a standard resource type or fully qualified",
+                "overhead.limits[odd]: Invalid value: \"odd\": must be a standard resource for containers",
             ],
         );
     }

@@ -24,6 +24,10 @@ const LABEL_VALUE_RULE: &str = "a valid label must be an empty string or consist
 const LABEL_VALUE_REGEX: &str = "(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?";
 const CONFIG_KEY_RULE: &str = "a valid config key must consist of alphanumeric characters, '-', '_' or '.'";
 const CONFIG_KEY_REGEX: &str = "[-._a-zA-Z0-9]+";
+const UNDERSCORE_RULE: &str = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '_', '-' or '.', and must start and end with an alphanumeric character";
+const UNDERSCORE_REGEX: &str = r"_?[a-z0-9]([-_a-z0-9]*[a-z0-9])?(\._?[a-z0-9]([-_a-z0-9]*[a-z0-9])?)*";
+const HEADER_RULE: &str = "a valid HTTP header must consist of alphanumeric characters or '-'";
+const HEADER_REGEX: &str = "[-A-Za-z0-9]+";
 const PATH_REGEX: &str = r"[A-Za-z0-9/\-._~%!$&'()*+,;=:]+";
 
 /// What is wrong with `value` as a DNS-1123 label; empty when nothing is.
@@ -56,6 +60,29 @@ pub fn dns_subdomain_errors(value: &str) -> Vec<String> {
         errors.push(rule(SUBDOMAIN_RULE, SUBDOMAIN_REGEX, &["example.com"]));
     }
     errors
+}
+
+/// What is wrong with `value` as a domain to search names in: a DNS-1123 subdomain that may hold underscores.
+pub fn dns_subdomain_with_underscore_errors(value: &str) -> Vec<String> {
+    let mut errors = too_long(value, SUBDOMAIN_LENGTH);
+    let is_label = |label: &str| {
+        let body = label.strip_prefix('_').unwrap_or(label);
+        let alphanumeric = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+        let ends_well = body.bytes().next().is_some_and(alphanumeric) && body.bytes().last().is_some_and(alphanumeric);
+        ends_well && body.bytes().all(|byte| alphanumeric(byte) || matches!(byte, b'-' | b'_'))
+    };
+    if !value.split('.').all(is_label) {
+        errors.push(rule(UNDERSCORE_RULE, UNDERSCORE_REGEX, &["example.com"]));
+    }
+    errors
+}
+
+/// What is wrong with `value` as the name of an HTTP header.
+pub fn http_header_errors(value: &str) -> Vec<String> {
+    if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
+        return Vec::new();
+    }
+    vec![rule(HEADER_RULE, HEADER_REGEX, &["X-Header-Name"])]
 }
 
 /// What is wrong with `value` as a label or annotation key (`prefix/name`).
@@ -287,6 +314,22 @@ mod tests {
         }
         let long = "a".repeat(254);
         check(dns_subdomain_errors, &long, &["must be no more than 253 bytes"]);
+    }
+
+    #[test]
+    fn search_domains_may_hold_underscores_and_headers_are_words() {
+        for good in ["a", "_tcp.example", "a_b.c-d", "svc.cluster.local"] {
+            check(dns_subdomain_with_underscore_errors, good, &[]);
+        }
+        let wrong = r"a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '_', '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '_?[a-z0-9]([-_a-z0-9]*[a-z0-9])?(\._?[a-z0-9]([-_a-z0-9]*[a-z0-9])?)*')";
+        for bad in ["", "_", "a_", "A", "a..b", "__a"] {
+            check(dns_subdomain_with_underscore_errors, bad, &[wrong]);
+        }
+        check(http_header_errors, "X-Header", &[]);
+        let wrong = "a valid HTTP header must consist of alphanumeric characters or '-' (e.g. 'X-Header-Name', regex used for validation is '[-A-Za-z0-9]+')";
+        for bad in ["", "a b", "a:"] {
+            check(http_header_errors, bad, &[wrong]);
+        }
     }
 
     #[test]

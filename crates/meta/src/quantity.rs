@@ -81,6 +81,13 @@ impl Quantity {
         saturate(round_up(self.billionths, NANO / 1000))
     }
 
+    /// Rounded up to whole thousandths.
+    #[must_use = "the quantity itself stays as fine as it is"]
+    pub fn rounded_up_to_milli(self) -> Self {
+        let milli = NANO / 1000;
+        Self { billionths: round_up(self.billionths, milli).saturating_mul(milli), family: self.family }
+    }
+
     /// Whether it is below zero.
     pub fn is_negative(&self) -> bool {
         self.billionths < 0

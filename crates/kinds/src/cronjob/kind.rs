@@ -1,8 +1,10 @@
 //! CronJob as the server sees it: names, and which file decides what.
 
 use super::{columns, defaults, validation};
+use crate::at::At;
+use crate::job::unsupported;
 use crate::kind::{Column, Kind, Names, Part, Row, Scope};
-use crate::{strategy, verbs};
+use crate::{metadata, strategy, verbs};
 use jiff::Timestamp;
 use meta::field::FieldError;
 use serde_json::Value;
@@ -41,7 +43,17 @@ impl Kind for CronJob {
         strategy::keep(object, old, part);
     }
     fn validate(&self, object: &Value) -> Vec<FieldError> {
-        validation::validate(object)
+        let mut errors = validation::validate(object);
+        unsupported::check(&job_spec(object), &mut errors);
+        errors
+    }
+    fn validate_changed(&self, object: &Value, old: &Value, part: Part) -> Vec<FieldError> {
+        if part == Part::Status || strategy::is_same_content(object, old) {
+            return metadata::validate_changed(object, NAMES.scope);
+        }
+        let mut errors = validation::validate_changed(object, old);
+        unsupported::check(&job_spec(object), &mut errors);
+        errors
     }
     fn validate_update(&self, _: &Value, _: &Value, _: Part) -> Vec<FieldError> {
         // The whole spec may change.
@@ -50,10 +62,18 @@ impl Kind for CronJob {
     fn warnings(&self, object: &Value) -> Vec<String> {
         validation::warnings(object)
     }
+    fn update_warnings(&self, object: &Value, old: &Value) -> Vec<String> {
+        validation::update_warnings(object, old)
+    }
     fn columns(&self) -> &'static [Column] {
         columns::COLUMNS
     }
     fn row(&self, object: &Value, now: Timestamp) -> Row {
         columns::row(object, now)
     }
+}
+
+/// The spec of the Jobs that it makes.
+fn job_spec(cronjob: &Value) -> At<'_> {
+    At::root(cronjob).fields(&["spec", "jobTemplate", "spec"])
 }

@@ -1,11 +1,9 @@
 //! Rules for CronJobs (K:pkg/apis/batch/validation/validation.go). Finds every mistake at once.
-//!
-//! Kubernetes lets CronJobs from before some of these rules keep their ways; here there are none from before.
 
 use super::kind::NAMES;
 use super::schedule::{Schedule, is_zone};
 use crate::at::At;
-use crate::job::validation::check_job_template;
+use crate::job::validation::{check_job_template, name_warnings, spec_warnings};
 use crate::metadata;
 use meta::field::FieldError;
 use meta::{names, object};
@@ -16,44 +14,71 @@ const NAME_BYTES: usize = 52;
 const NOT_SCHEDULED: &str = "this version of kiln stores CronJobs but does not run them on schedule yet; \
      make a Job now with: kubectl create job NAME --from=cronjob/";
 
-/// Every mistake in a CronJob.
+/// Every mistake in a new CronJob.
 pub(super) fn validate(cronjob: &Value) -> Vec<FieldError> {
     let mut errors = metadata::validate(cronjob, NAMES.scope, names::dns_subdomain_errors);
-    let root = At::root(cronjob);
-    let spec = root.field("spec");
-    check_schedule(&spec.field("schedule"), &mut errors);
-    spec.field("startingDeadlineSeconds").check_not_negative(&mut errors);
-    check_time_zone(&spec.field("timeZone"), &mut errors);
-    let policy = spec.field("concurrencyPolicy");
-    match policy.text() {
-        "" => errors.push(policy.required("")),
-        _ => policy.check_among(&["Allow", "Forbid", "Replace"], &mut errors),
-    }
-    check_job_template(&spec.field("jobTemplate"), &mut errors);
-    spec.field("successfulJobsHistoryLimit").check_not_negative(&mut errors);
-    spec.field("failedJobsHistoryLimit").check_not_negative(&mut errors);
-    let name = root.fields(&["metadata", "name"]);
+    check_spec(cronjob, &Value::Null, &mut errors);
+    let name = At::root(cronjob).fields(&["metadata", "name"]);
     if NAME_BYTES < name.text().len() {
         errors.push(name.invalid(&format!("must be no more than {NAME_BYTES} characters")));
     }
     errors
 }
 
-/// What may surprise, though it is no mistake.
+/// Every mistake in a changed one. Its name is what it is; a zone in its schedule may stay, and a zone is asked for
+/// again only when it is another: zones come and go.
+pub(super) fn validate_changed(cronjob: &Value, old: &Value) -> Vec<FieldError> {
+    let mut errors = metadata::validate_changed(cronjob, NAMES.scope);
+    check_spec(cronjob, &old["spec"], &mut errors);
+    errors
+}
+
+fn check_spec(cronjob: &Value, old_spec: &Value, errors: &mut Vec<FieldError>) {
+    let spec = At::root(cronjob).field("spec");
+    let had_zone = old_spec["schedule"].as_str().is_some_and(|schedule| schedule.contains("TZ"));
+    check_schedule(&spec, had_zone, errors);
+    spec.field("startingDeadlineSeconds").check_not_negative(errors);
+    let time_zone = spec.field("timeZone");
+    if old_spec.is_null() || time_zone.value != &old_spec["timeZone"] {
+        check_time_zone(&time_zone, errors);
+    }
+    spec.field("concurrencyPolicy").check_choice(&["Allow", "Forbid", "Replace"], errors);
+    check_job_template(&spec.field("jobTemplate"), errors);
+    spec.field("successfulJobsHistoryLimit").check_not_negative(errors);
+    spec.field("failedJobsHistoryLimit").check_not_negative(errors);
+}
+
+/// What may surprise in a new CronJob, though it is no mistake.
 pub(super) fn warnings(cronjob: &Value) -> Vec<String> {
     let mut warnings = vec![format!("{NOT_SCHEDULED}{}", object::name(cronjob))];
-    let wrong = names::dns_label_errors(object::name(cronjob));
-    if !wrong.is_empty() {
-        warnings.push(format!(
-            "metadata.name: this is used in Pod names and hostnames, which can result in surprising behavior; \
-             a DNS label is recommended: [{}]",
-            wrong.join(" ")
-        ));
+    warnings.extend(name_warnings(cronjob));
+    warnings.extend(template_warnings(cronjob));
+    warnings
+}
+
+/// The same for a changed one.
+pub(super) fn update_warnings(cronjob: &Value, old: &Value) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if object::generation(cronjob) != object::generation(old) {
+        warnings = template_warnings(cronjob);
+    }
+    if At::root(cronjob).fields(&["spec", "schedule"]).text().contains("TZ") {
+        // The path is Kubernetes' own.
+        warnings.push(
+            "cannot use TZ or CRON_TZ in spec.spec.schedule, use timeZone instead, see \
+             https://kubernetes.io/docs/concepts/workloads/controllers/cron-jobs/ for more details"
+                .to_owned(),
+        );
     }
     warnings
 }
 
-fn check_schedule(schedule: &At<'_>, errors: &mut Vec<FieldError>) {
+fn template_warnings(cronjob: &Value) -> Vec<String> {
+    spec_warnings(&At::root(cronjob).fields(&["spec", "jobTemplate", "spec"]))
+}
+
+fn check_schedule(spec: &At<'_>, may_have_zone: bool, errors: &mut Vec<FieldError>) {
+    let schedule = spec.field("schedule");
     if schedule.text().is_empty() {
         errors.push(schedule.required(""));
         return;
@@ -61,8 +86,14 @@ fn check_schedule(schedule: &At<'_>, errors: &mut Vec<FieldError>) {
     if let Err(wrong) = schedule.text().parse::<Schedule>() {
         errors.push(schedule.invalid(&wrong));
     }
-    if schedule.text().contains("TZ") {
-        errors.push(schedule.invalid("cannot use TZ or CRON_TZ in schedule, use timeZone field instead"));
+    match (schedule.text().contains("TZ"), may_have_zone) {
+        (true, false) => {
+            errors.push(schedule.invalid("cannot use TZ or CRON_TZ in schedule, use timeZone field instead"));
+        }
+        (true, true) if spec.field("timeZone").is_set() => {
+            errors.push(schedule.invalid("cannot use both timeZone field and TZ or CRON_TZ in schedule"));
+        }
+        _ => {}
     }
 }
 
@@ -179,11 +210,50 @@ mod tests {
             &[
                 "spec.jobTemplate.spec.template.spec.containers[0].image: Required value",
                 "spec.jobTemplate.spec.template.spec.restartPolicy: Required value: valid values: \"OnFailure\", \"Never\"",
-                "spec.jobTemplate.spec.ttlSecondsAfterFinished: Forbidden: not supported by this version of kiln: leave it out and delete the job when it is no longer needed",
                 "spec.jobTemplate.spec.selector: Invalid value: {\"matchLabels\":{\"a\":\"b\"}}: `selector` will be auto-generated",
                 "spec.jobTemplate.spec.manualSelector: Unsupported value: true: supported values: \"nil\", \"false\"",
+                "spec.jobTemplate.spec.ttlSecondsAfterFinished: Forbidden: not supported by this version of kiln: leave it out and delete the job when it is no longer needed",
             ],
         );
+    }
+
+    #[test]
+    fn a_zone_in_an_old_schedule_may_stay() {
+        let with = |spec: Value| crate::testing::created(&CronJob, &cronjob(spec));
+        let old = with(json!({"schedule": "TZ=UTC 0 2 * * *"}));
+        let change = |spec: Value| {
+            let new = with(spec);
+            let errors = crate::testing::texts(&CronJob.validate_changed(&new, &old, crate::Part::Spec));
+            (errors, CronJob.update_warnings(&new, &old))
+        };
+        let warning = "cannot use TZ or CRON_TZ in spec.spec.schedule, use timeZone instead, see https://kubernetes.io/docs/concepts/workloads/controllers/cron-jobs/ for more details";
+        assert_eq!(change(json!({"schedule": "TZ=UTC 0 3 * * *"})), (vec![], vec![warning.to_owned()]));
+        assert_eq!(
+            change(json!({"schedule": "TZ=UTC 0 3 * * *", "timeZone": "UTC"})).0,
+            [
+                "spec.schedule: Invalid value: \"TZ=UTC 0 3 * * *\": cannot use both timeZone field and TZ or CRON_TZ in schedule"
+            ]
+        );
+        assert_eq!(change(json!({"schedule": "0 3 * * *"})), (vec![], vec![]));
+    }
+
+    #[test]
+    fn what_is_there_is_not_judged_by_later_rules() {
+        let mut old = cronjob(json!({"timeZone": "Mars/X"}));
+        old["metadata"]["name"] = "a".repeat(60).into();
+        let old = crate::testing::created(&CronJob, &old);
+        let mut new = old.clone();
+        new["spec"]["suspend"] = true.into();
+        let errors = |new: &Value, part| crate::testing::texts(&CronJob.validate_changed(new, &old, part));
+        assert!(errors(&new, crate::Part::Spec).is_empty());
+        new["spec"]["timeZone"] = "Mars/Y".into();
+        assert_eq!(
+            errors(&new, crate::Part::Spec),
+            ["spec.timeZone: Invalid value: \"Mars/Y\": unknown time zone Mars/Y"]
+        );
+        assert!(errors(&new, crate::Part::Status).is_empty());
+        new["metadata"]["labels"] = json!({"a": "b c"});
+        assert_eq!(errors(&new, crate::Part::Status).len(), 1, "metadata is looked at with every write");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Job as the server sees it: names, and which file decides what.
 
-use super::{columns, defaults, status, strategy, update, validation};
+use super::{columns, defaults, status, strategy, unsupported, update, validation};
+use crate::at::At;
 use crate::kind::{Column, Kind, Names, Part, Propagation, Row, Scope};
 use crate::verbs;
 use jiff::Timestamp;
@@ -41,7 +42,9 @@ impl Kind for Job {
         crate::strategy::keep(object, old, part);
     }
     fn validate(&self, object: &Value) -> Vec<FieldError> {
-        validation::validate(object)
+        let mut errors = validation::validate(object);
+        unsupported::check(&At::root(object).field("spec"), &mut errors);
+        errors
     }
     fn validate_update(&self, object: &Value, old: &Value, part: Part) -> Vec<FieldError> {
         match part {
@@ -54,6 +57,9 @@ impl Kind for Job {
     }
     fn unknown_field(&self, field: &str) -> String {
         format!("field label {} not supported for batchv1.Job", meta::field::quote(field))
+    }
+    fn update_warnings(&self, object: &Value, old: &Value) -> Vec<String> {
+        validation::update_warnings(object, old)
     }
     fn selectable_fields(&self, object: &Value) -> Vec<(&'static str, String)> {
         let succeeded = object["status"]["succeeded"].as_i64().unwrap_or(0);

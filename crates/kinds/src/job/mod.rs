@@ -13,6 +13,8 @@ mod update;
 
 pub use kind::Job;
 
+pub mod intervals;
+
 pub mod backoff;
 pub mod claim;
 pub mod events;

@@ -1,6 +1,7 @@
 //! What a Job's status may say, and how it may go on (K:pkg/apis/batch/validation/validation.go, validateJobStatus;
 //! pkg/registry/batch/job/strategy.go says which rule applies to which change).
 
+use super::intervals;
 use crate::at::{At, is_same};
 use crate::table;
 use jiff::Timestamp;
@@ -14,9 +15,10 @@ pub(super) fn validate_update(job: &Value, old: &Value) -> Vec<FieldError> {
     let change = Change { new: job, old };
     change.check_numbers(&mut errors);
     change.check_uncounted(&mut errors);
-    change.check_outcomes(&mut errors);
+    change.check_outcome(&mut errors);
     change.check_finished(&mut errors);
     change.check_indexes(&mut errors);
+    change.check_rest(&mut errors);
     change.check_progress(&mut errors);
     errors
 }
@@ -29,6 +31,9 @@ struct Change<'a> {
 impl<'a> Change<'a> {
     fn field(&self, field: &str) -> At<'a> {
         At::root(self.new).fields(&["status", field])
+    }
+    fn spec(&self, field: &str) -> &'a Value {
+        &self.new["spec"][field]
     }
     fn number(&self, field: &str) -> i64 {
         self.field(field).int().unwrap_or(0)
@@ -47,6 +52,9 @@ impl<'a> Change<'a> {
     }
     fn is_finished(&self) -> bool {
         self.has("Complete") || self.has("Failed")
+    }
+    fn is_indexed(&self) -> bool {
+        self.spec("completionMode") == "Indexed"
     }
     fn has_changed(&self, field: &str) -> bool {
         !is_same(&self.new["status"][field], &self.old["status"][field])
@@ -79,46 +87,23 @@ impl<'a> Change<'a> {
         }
     }
 
-    /// Which conditions exclude, and which require, each other.
-    fn check_outcomes(&self, errors: &mut Vec<FieldError>) {
+    /// Which conditions and times exclude, and which require, each other.
+    fn check_outcome(&self, errors: &mut Vec<FieldError>) {
         let (complete, failed) = (self.has("Complete"), self.has("Failed"));
         let (success, failure) = (self.has("SuccessCriteriaMet"), self.has("FailureTarget"));
-        let mut refuse = |is_wrong: bool, detail: &str| {
-            if is_wrong {
-                errors.push(self.conditions(detail));
-            }
-        };
         let has_complete_flipped = self.has_flipped("Complete");
-        refuse(
-            complete && failed && (has_complete_flipped || self.has_flipped("Failed")),
-            "cannot set Complete=True and Failed=true conditions",
-        );
-        refuse(
-            complete && failure && (has_complete_flipped || self.has_flipped("FailureTarget")),
-            "cannot set Complete=True and FailureTarget=true conditions",
-        );
-        refuse(
-            failed && !failure && (self.has_flipped("Failed") || self.has_flipped("FailureTarget")),
-            "cannot set Failed=True condition without the FailureTarget=true condition",
-        );
-        refuse(
-            complete && !success && (has_complete_flipped || self.has_flipped("SuccessCriteriaMet")),
-            "cannot set Complete=True condition without the SuccessCriteriaMet=true condition",
-        );
-        refuse(success && failed, "cannot set SuccessCriteriaMet=True and Failed=true conditions");
-        refuse(success && failure, "cannot set SuccessCriteriaMet=True and FailureTarget=true conditions");
-    }
-
-    /// A Job that is over has nothing running and nothing uncounted.
-    fn check_finished(&self, errors: &mut Vec<FieldError>) {
-        let (is_finished, has_flipped) = (self.is_finished(), self.has_finished_flipped());
-        let start = self.field("startTime");
+        if complete && failed && (has_complete_flipped || self.has_flipped("Failed")) {
+            errors.push(self.conditions("cannot set Complete=True and Failed=true conditions"));
+        }
+        if complete && failure && (has_complete_flipped || self.has_flipped("FailureTarget")) {
+            errors.push(self.conditions("cannot set Complete=True and FailureTarget=true conditions"));
+        }
         let completion = self.field("completionTime");
-        if self.has_flipped("Complete") || self.has_changed("completionTime") {
-            if completion.is_set() && !self.has("Complete") {
+        if has_complete_flipped || self.has_changed("completionTime") {
+            if completion.is_set() && !complete {
                 errors.push(completion.invalid("cannot set completionTime when there is no Complete=True condition"));
             }
-            if !completion.is_set() && self.has("Complete") {
+            if !completion.is_set() && complete {
                 errors.push(completion.required("completionTime is required for Complete jobs"));
             }
         }
@@ -126,41 +111,92 @@ impl<'a> Change<'a> {
             && let (Some(start), Some(end)) = (self.time("startTime"), self.time("completionTime"))
             && end < start
         {
-            errors.push(completion.invalid("must be equal to or after `startTime`"));
+            errors.push(completion.invalid("completionTime cannot be set before startTime"));
         }
-        let is_over = |field: &str| is_finished && (has_flipped || self.has_changed(field));
-        if is_over("active") && self.number("active") > 0 {
+        if failed && !failure && (self.has_flipped("Failed") || self.has_flipped("FailureTarget")) {
+            let detail = "cannot set Failed=True condition without the FailureTarget=true condition";
+            errors.push(self.conditions(detail));
+        }
+        if complete && !success && (has_complete_flipped || self.has_flipped("SuccessCriteriaMet")) {
+            let detail = "cannot set Complete=True condition without the SuccessCriteriaMet=true condition";
+            errors.push(self.conditions(detail));
+        }
+    }
+
+    /// A Job that is over has nothing running and nothing uncounted.
+    fn check_finished(&self, errors: &mut Vec<FieldError>) {
+        if self.is_over("active") && self.number("active") > 0 {
             errors.push(self.field("active").invalid("active>0 is invalid for finished job"));
         }
-        let spec = &self.new["spec"];
-        let never_started = spec["suspend"] == true && spec["completions"] == 0;
-        if is_over("startTime") && !start.is_set() && !never_started {
+        let start = self.field("startTime");
+        let never_started = self.spec("suspend") == true && self.spec("completions") == 0;
+        if self.is_over("startTime") && !start.is_set() && !never_started {
             errors.push(start.required("startTime is required for finished job"));
         }
         let uncounted = self.field("uncountedTerminatedPods");
         let n_uncounted = uncounted.field("succeeded").len() + uncounted.field("failed").len();
-        if is_over("uncountedTerminatedPods") && n_uncounted > 0 {
-            errors.push(uncounted.invalid("must be empty for finished job"));
-        }
-        if is_over("terminating") && self.number("terminating") > 0 {
-            errors.push(self.field("terminating").invalid("terminating>0 is invalid for finished job"));
+        if self.is_over("uncountedTerminatedPods") && n_uncounted > 0 {
+            errors.push(uncounted.invalid("uncountedTerminatedPods needs to be empty for finished job"));
         }
     }
 
+    /// Finished, and this or the field has only now become so.
+    fn is_over(&self, field: &str) -> bool {
+        self.is_finished() && (self.has_finished_flipped() || self.has_changed(field))
+    }
+
+    /// Which indexes have completed or failed: readable, disjoint, and only of Jobs that count so.
     fn check_indexes(&self, errors: &mut Vec<FieldError>) {
-        let spec = &self.new["spec"];
-        let completed = self.field("completedIndexes");
-        if self.has_changed("completedIndexes") && !completed.text().is_empty() && spec["completionMode"] != "Indexed" {
+        let (completed, failed) = (self.field("completedIndexes"), self.field("failedIndexes"));
+        let (completed_changed, failed_changed) =
+            (self.has_changed("completedIndexes"), self.has_changed("failedIndexes"));
+        let has_limit_per_index = !self.spec("backoffLimitPerIndex").is_null();
+        let mut check_text = |at: &At<'_>, name: &str| {
+            let Some(completions) = self.spec("completions").as_i64() else { return };
+            if let Err(wrong) = intervals::parse(at.text(), completions) {
+                errors.push(at.invalid_text(&format!("error parsing {name}: {wrong}")));
+            }
+        };
+        if completed_changed {
+            check_text(&completed, "completedIndexes");
+        }
+        if failed_changed && failed.is_set() && has_limit_per_index {
+            check_text(&failed, "failedIndexes");
+        }
+        if completed_changed && !completed.text().is_empty() && !self.is_indexed() {
             errors.push(completed.invalid("cannot set non-empty completedIndexes when non-indexed completion mode"));
         }
-        let failed = self.field("failedIndexes");
-        if self.has_changed("failedIndexes") && failed.is_set() && spec["backoffLimitPerIndex"].is_null() {
+        if failed_changed && failed.is_set() && !has_limit_per_index {
             errors.push(failed.invalid("cannot set non-null failedIndexes when backoffLimitPerIndex is null"));
+        }
+        if (completed_changed || failed_changed)
+            && failed.is_set()
+            && let Some(completions) = self.spec("completions").as_i64()
+            && let Some(index) = intervals::overlap(completed.text(), failed.text(), completions)
+        {
+            errors.push(failed.invalid(&format!("failedIndexes and completedIndexes overlap at index: {index}")));
+        }
+    }
+
+    fn check_rest(&self, errors: &mut Vec<FieldError>) {
+        if self.is_over("terminating") && self.number("terminating") > 0 {
+            errors.push(self.field("terminating").invalid("terminating>0 is invalid for finished job"));
         }
         if (self.has_changed("ready") || self.has_changed("active"))
             && self.field("ready").int().is_some_and(|ready| self.number("active") < ready)
         {
             errors.push(self.field("ready").invalid("cannot set more ready pods than active"));
+        }
+        let success = self.has("SuccessCriteriaMet");
+        for outcome in ["Failed", "FailureTarget"] {
+            if success && self.has(outcome) {
+                let detail = format!("cannot set SuccessCriteriaMet=True and {outcome}=true conditions");
+                errors.push(self.conditions(&detail));
+            }
+        }
+        if !self.spec("successPolicy").is_null() && !success && self.has("Complete") {
+            let detail = "cannot set Complete=True for Job with SuccessPolicy unless SuccessCriteriaMet=True";
+            errors.push(self.conditions(detail));
         }
     }
 
@@ -171,21 +207,22 @@ impl<'a> Change<'a> {
                 errors.push(self.conditions(&format!("cannot disable the terminal {outcome}=True condition")));
             }
         }
-        let spec = &self.new["spec"];
-        let may_shrink = spec["completionMode"] == "Indexed" && spec["completions"] == spec["parallelism"];
+        // An elastic Job that shrinks forgets the indexes beyond its end.
+        let may_shrink = self.is_indexed() && self.spec("completions") == self.spec("parallelism");
         for (counter, is_guarded) in [("failed", true), ("succeeded", !may_shrink)] {
             if is_guarded && self.number(counter) < self.old_number(counter) {
-                let counted = At { value: &Value::from(self.number(counter)), ..self.field(counter) };
-                errors.push(counted.invalid(&format!("cannot decrease the {counter} counter")));
+                let detail = format!("cannot decrease the {counter} counter");
+                errors.push(self.field(counter).invalid_number(&detail));
             }
         }
         let old_status = &self.old["status"];
         let completion = self.field("completionTime");
         if completion.is_set() && !old_status["completionTime"].is_null() && self.has_changed("completionTime") {
-            errors.push(completion.invalid(crate::at::IMMUTABLE));
+            errors.push(completion.invalid("completionTime cannot be mutated"));
         }
-        let is_suspended = spec["suspend"] == true;
-        if !old_status["startTime"].is_null() && self.has_changed("startTime") && !is_suspended {
+        let is_resuming = self.had("Suspended") && !self.has("Suspended");
+        let may_restart = self.spec("suspend") == true || is_resuming;
+        if !old_status["startTime"].is_null() && self.has_changed("startTime") && !may_restart {
             errors.push(self.field("startTime").required("startTime cannot be removed for unsuspended job"));
         }
         if self.had("SuccessCriteriaMet") && !self.has("SuccessCriteriaMet") {
@@ -276,7 +313,7 @@ mod tests {
                 "status.completionTime: Required value: completionTime is required for Complete jobs",
                 "status.active: Invalid value: 1: active>0 is invalid for finished job",
                 "status.startTime: Required value: startTime is required for finished job",
-                "status.uncountedTerminatedPods: Invalid value: {\"failed\":[\"u\"]}: must be empty for finished job",
+                "status.uncountedTerminatedPods: Invalid value: {\"failed\":[\"u\"]}: uncountedTerminatedPods needs to be empty for finished job",
                 "status.terminating: Invalid value: 2: terminating>0 is invalid for finished job",
             ],
         );
@@ -285,7 +322,7 @@ mod tests {
             json!({"startTime": END, "completionTime": START}),
             &[
                 "status.completionTime: Invalid value: \"2026-01-01T00:00:00Z\": cannot set completionTime when there is no Complete=True condition",
-                "status.completionTime: Invalid value: \"2026-01-01T00:00:00Z\": must be equal to or after `startTime`",
+                "status.completionTime: Invalid value: \"2026-01-01T00:00:00Z\": completionTime cannot be set before startTime",
             ],
         );
     }
@@ -305,6 +342,45 @@ mod tests {
                 "status.startTime: Required value: startTime cannot be removed for unsuspended job",
                 "status.conditions: Invalid value: cannot disable the SuccessCriteriaMet=True condition",
             ],
+        );
+    }
+
+    #[test]
+    fn indexes_are_readable_and_disjoint() {
+        let job = |status: Value| {
+            json!({"spec": {"completionMode": "Indexed", "completions": 5, "parallelism": 2, "backoffLimitPerIndex": 1},
+            "status": status})
+        };
+        let check =
+            |status: Value, expect: &[&str]| assert_eq!(texts(&validate_update(&job(status), &job(json!({})))), expect);
+        check(json!({"completedIndexes": "0,2-3", "failedIndexes": "1"}), &[]);
+        check(
+            json!({"completedIndexes": "1-5", "failedIndexes": "2,1"}),
+            &[
+                "status.completedIndexes: Invalid value: \"1-5\": error parsing completedIndexes: too large index: \"5\"",
+                "status.failedIndexes: Invalid value: \"2,1\": error parsing failedIndexes: non-increasing order, previous: 2, current: 1",
+            ],
+        );
+        check(
+            json!({"completedIndexes": "1-3", "failedIndexes": "3"}),
+            &["status.failedIndexes: Invalid value: \"3\": failedIndexes and completedIndexes overlap at index: 3"],
+        );
+    }
+
+    #[test]
+    fn a_job_that_is_resumed_starts_anew() {
+        let suspended = json!({"startTime": START, "conditions": conditions(&["Suspended"])});
+        check(suspended, json!({"startTime": END}), &[]);
+        check(
+            json!({"startTime": START}),
+            json!({"startTime": END}),
+            &["status.startTime: Required value: startTime cannot be removed for unsuspended job"],
+        );
+        let complete = |end: &str| json!({"startTime": START, "completionTime": end, "conditions": conditions(&["SuccessCriteriaMet", "Complete"])});
+        check(
+            complete(END),
+            complete("2026-01-01T00:00:10Z"),
+            &["status.completionTime: Invalid value: \"2026-01-01T00:00:10Z\": completionTime cannot be mutated"],
         );
     }
 

@@ -61,10 +61,15 @@ fn n_succeeded(status: &Value) -> i64 {
 fn check_template(spec: &At<'_>, old: &Value, errors: &mut Vec<FieldError>) {
     let template = spec.field("template");
     let mut allowed = old["spec"]["template"].clone();
-    if is_quiet(old) {
-        take_over(&mut allowed, template.value);
+    if !is_quiet(old) {
+        template.check_immutable(&At { value: &allowed, path: String::new() }, errors);
+        return;
     }
-    if !is_same(template.value, &allowed) {
+    take_over(&mut allowed, template.value);
+    let pod_spec = template.field("spec");
+    if !is_same(pod_spec.value, &allowed["spec"]) {
+        errors.push(pod_spec.invalid(IMMUTABLE));
+    } else if !is_same(template.value, &allowed) {
         errors.push(template.invalid(IMMUTABLE));
     }
 }
@@ -184,7 +189,7 @@ mod tests {
             check((json!({}), conditions(decided)), json!({"completions": 5}), &[immutable]);
         }
         check((json!({"completions": null}), json!({})), json!({"completions": 5}), &[immutable]);
-        let to_nil = "spec.completions: Invalid value: null: field is immutable";
+        let to_nil = "spec.completions: Invalid value: \"null\": field is immutable";
         check((json!({}), json!({})), json!({"completions": null}), &[to_nil]);
     }
 
@@ -255,6 +260,8 @@ mod tests {
         let old = job(json!({"suspend": true}), json!({}));
         let mut new = old.clone();
         new["spec"]["template"]["spec"]["containers"][0]["image"] = "other".into();
-        assert_eq!(Job.validate_update(&new, &old, crate::Part::Spec).len(), 1);
+        let errors = texts(&Job.validate_update(&new, &old, crate::Part::Spec));
+        assert_eq!(errors.len(), 1);
+        assert!(errors[0].starts_with("spec.template.spec: Invalid value: {"), "{errors:?}");
     }
 }

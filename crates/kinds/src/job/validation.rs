@@ -1,10 +1,13 @@
 //! Rules for Jobs (K:pkg/apis/batch/validation/validation.go). Finds every mistake at once.
 
+mod failure_policy;
+mod success_policy;
+
 use super::kind::NAMES;
 use super::strategy::{CONTROLLER_UID_LABEL, JOB_NAME_LABEL, OLD_CONTROLLER_UID_LABEL, OLD_JOB_NAME_LABEL};
-use super::unsupported;
 use crate::at::At;
 use crate::metadata;
+use crate::pod;
 use crate::pod::validation::{check_label_selector, check_template};
 use meta::field::FieldError;
 use meta::selector::LabelSelector;
@@ -13,6 +16,10 @@ use serde_json::Value;
 
 const MANAGED_BY_BYTES: usize = 63;
 const MOST_INDEXED_PODS: i64 = 100_000;
+const MOST_FAILED_INDEXES: i64 = 100_000;
+/// From here on a Job with a limit per index is kept smaller in other ways: its status lists indexes.
+const MANY_COMPLETIONS: i64 = 100_000;
+const MOST_OF_MANY: i64 = 10_000;
 
 /// Every mistake in a Job.
 pub(super) fn validate(job: &Value) -> Vec<FieldError> {
@@ -25,9 +32,24 @@ pub(super) fn validate(job: &Value) -> Vec<FieldError> {
     errors
 }
 
-/// What may surprise, though it is no mistake.
+/// What may surprise in a new Job, though it is no mistake.
 pub(super) fn warnings(job: &Value) -> Vec<String> {
-    let wrong = names::dns_label_errors(object::name(job));
+    let mut warnings = name_warnings(job);
+    warnings.extend(spec_warnings(&At::root(job).field("spec")));
+    warnings
+}
+
+/// The same for a changed one: only if its spec changed.
+pub(super) fn update_warnings(job: &Value, old: &Value) -> Vec<String> {
+    match object::generation(job) == object::generation(old) {
+        true => Vec::new(),
+        false => spec_warnings(&At::root(job).field("spec")),
+    }
+}
+
+/// Names become part of pods' names.
+pub(crate) fn name_warnings(object: &Value) -> Vec<String> {
+    let wrong = names::dns_label_errors(object::name(object));
     if wrong.is_empty() {
         return Vec::new();
     }
@@ -38,8 +60,25 @@ pub(super) fn warnings(job: &Value) -> Vec<String> {
     )]
 }
 
+/// What may surprise in the spec of a Job, or of those that a CronJob makes.
+pub(crate) fn spec_warnings(spec: &At<'_>) -> Vec<String> {
+    let number = |field: &str| spec.field(field).int().unwrap_or(0);
+    let is_indexed = spec.field("completionMode").text() == "Indexed";
+    let is_huge = MANY_COMPLETIONS < number("completions") && MOST_OF_MANY < number("parallelism");
+    let mut warnings = Vec::new();
+    if is_indexed && is_huge {
+        warnings.push(format!(
+            "{}: In Indexed Jobs with a number of completions higher than 10^5 and a parallelism higher than 10^4, \
+             Kubernetes might not be able to track completedIndexes when a big number of indexes fail",
+            spec.path
+        ));
+    }
+    warnings.extend(pod::template_warnings(&spec.field("template")));
+    warnings
+}
+
 /// The spec of a Job, or of a CronJob's jobTemplate. The selector is not looked at.
-pub(crate) fn check_spec(spec: &At<'_>, errors: &mut Vec<FieldError>) {
+fn check_spec(spec: &At<'_>, errors: &mut Vec<FieldError>) {
     for field in [
         "parallelism",
         "completions",
@@ -51,12 +90,16 @@ pub(crate) fn check_spec(spec: &At<'_>, errors: &mut Vec<FieldError>) {
     ] {
         spec.field(field).check_not_negative(errors);
     }
+    if spec.field("maxFailedIndexes").is_set() && !spec.field("backoffLimitPerIndex").is_set() {
+        errors.push(spec.field("backoffLimitPerIndex").required("when maxFailedIndexes is specified"));
+    }
     check_managed_by(&spec.field("managedBy"), errors);
     check_completion_mode(spec, errors);
+    failure_policy::check(spec, errors);
+    success_policy::check(spec, errors);
     check_pod_replacement(spec, errors);
     check_template(&spec.field("template"), errors);
     check_restart_policy(spec, errors);
-    crate::unsupported::check(spec, unsupported::TABLE, errors);
 }
 
 fn check_managed_by(managed_by: &At<'_>, errors: &mut Vec<FieldError>) {
@@ -84,7 +127,7 @@ fn check_completion_mode(spec: &At<'_>, errors: &mut Vec<FieldError>) {
     if mode.is_set() && mode.text() != "NonIndexed" {
         return;
     }
-    for field in ["backoffLimitPerIndex", "maxFailedIndexes", "successPolicy"] {
+    for field in ["backoffLimitPerIndex", "maxFailedIndexes"] {
         let field = spec.field(field);
         if field.is_set() {
             errors.push(field.invalid("requires indexed completion mode"));
@@ -94,23 +137,33 @@ fn check_completion_mode(spec: &At<'_>, errors: &mut Vec<FieldError>) {
 
 fn check_indexed(spec: &At<'_>, errors: &mut Vec<FieldError>) {
     let (completions, parallelism) = (spec.field("completions"), spec.field("parallelism"));
-    let (per_index, max_failed) = (spec.field("backoffLimitPerIndex"), spec.field("maxFailedIndexes"));
-    if max_failed.is_set() && !per_index.is_set() {
-        errors.push(per_index.required("when maxFailedIndexes is specified"));
+    let max_failed = spec.field("maxFailedIndexes");
+    let exceeds = |at: &At<'_>, most: i64| at.int().is_some_and(|number| most < number);
+    let mut refuse = |is_wrong: bool, at: &At<'_>, detail: &str| {
+        if is_wrong {
+            errors.push(at.invalid(&format!("must be less than or equal to {detail}")));
+        }
+    };
+    refuse(
+        exceeds(&parallelism, MOST_INDEXED_PODS),
+        &parallelism,
+        &format!("{MOST_INDEXED_PODS} when completion mode is Indexed"),
+    );
+    refuse(completions.int().is_some_and(|most| exceeds(&max_failed, most)), &max_failed, "completions");
+    refuse(exceeds(&max_failed, MOST_FAILED_INDEXES), &max_failed, &MOST_FAILED_INDEXES.to_string());
+    if exceeds(&completions, MANY_COMPLETIONS) && spec.field("backoffLimitPerIndex").is_set() {
+        let detail = format!(
+            "{MOST_OF_MANY} when completions are above {MANY_COMPLETIONS} and used with backoff limit per index"
+        );
+        refuse(exceeds(&parallelism, MOST_OF_MANY), &parallelism, &detail);
+        refuse(exceeds(&max_failed, MOST_OF_MANY), &max_failed, &detail);
+        if !max_failed.is_set() {
+            let detail = format!("must be specified when completions is above {MANY_COMPLETIONS}");
+            errors.push(max_failed.required(&detail));
+        }
     }
     if !completions.is_set() {
         errors.push(completions.required("when completion mode is Indexed"));
-    }
-    if parallelism.int().is_some_and(|pods| MOST_INDEXED_PODS < pods) {
-        errors
-            .push(parallelism.invalid(&format!(
-                "must be less than or equal to {MOST_INDEXED_PODS} when completion mode is Indexed"
-            )));
-    }
-    if let (Some(completions), Some(failed)) = (completions.int(), max_failed.int())
-        && completions < failed
-    {
-        errors.push(max_failed.invalid("must be less than or equal to completions"));
     }
 }
 
@@ -224,5 +277,4 @@ pub(crate) fn check_job_template(template: &At<'_>, errors: &mut Vec<FieldError>
 }
 
 #[cfg(test)]
-#[path = "validation_tests.rs"]
 mod tests;

@@ -73,7 +73,7 @@ fn check_capacity(capacity: &At<'_>, errors: &mut Vec<FieldError>) {
         errors.push(capacity.required(""));
     }
     if !capacity.field("storage").is_set() || 1 < capacity.len() {
-        errors.push(capacity.not_supported(&["storage"]));
+        errors.push(FieldError::not_supported(&capacity.path, capacity.value.clone(), &["storage"]));
     }
     capacity.entries().for_each(|(_, amount)| check_positive(&amount, errors));
 }

@@ -6,6 +6,7 @@ mod kind;
 mod validation;
 
 pub use kind::PersistentVolumeClaim;
+pub(crate) use validation::check_spec;
 
 #[cfg(test)]
 #[path = "tests.rs"]

@@ -1,8 +1,9 @@
 //! Pod as the server sees it: names, and which file decides what.
 
-use super::{columns, defaults, strategy, update, validation};
+use super::{columns, defaults, strategy, unsupported, update, validation, warnings};
+use crate::at::At;
 use crate::kind::{Column, Deletion, Kind, Names, Part, Row, Scope};
-use crate::verbs;
+use crate::{metadata, verbs};
 use jiff::Timestamp;
 use meta::field::FieldError;
 use serde_json::Value;
@@ -41,10 +42,25 @@ impl Kind for Pod {
         strategy::prepare_update(object, old, part);
     }
     fn validate(&self, object: &Value) -> Vec<FieldError> {
-        validation::validate_pod(object)
+        let mut errors = validation::validate_pod(object);
+        unsupported::check(&At::root(object).field("spec"), &mut errors);
+        errors
+    }
+    fn validate_changed(&self, object: &Value, old: &Value, part: Part) -> Vec<FieldError> {
+        if part == Part::Status || crate::strategy::is_same_content(object, old) {
+            return metadata::validate_changed(object, NAMES.scope);
+        }
+        validation::validate_whole(object)
     }
     fn validate_update(&self, object: &Value, old: &Value, part: Part) -> Vec<FieldError> {
         update::validate_update(object, old, part)
+    }
+    fn warnings(&self, object: &Value) -> Vec<String> {
+        warnings::of_pod(object)
+    }
+    fn update_warnings(&self, _: &Value, _: &Value) -> Vec<String> {
+        // Hands seldom touch a pod that is there.
+        Vec::new()
     }
     fn selectable_fields(&self, object: &Value) -> Vec<(&'static str, String)> {
         let text = |part: &str, field: &str| object[part][field].as_str().unwrap_or("").to_owned();

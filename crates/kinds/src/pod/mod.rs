@@ -9,6 +9,9 @@ mod columns;
 mod kind;
 mod strategy;
 mod update;
+mod warnings;
+
+pub(crate) use warnings::of_template as template_warnings;
 
 pub use kind::Pod;
 pub use strategy::qos_class;

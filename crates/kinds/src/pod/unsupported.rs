@@ -1,13 +1,23 @@
 //! Fields of a pod's spec that the agent and the scheduler do not honour yet. Whoever makes them honour one takes its
 //! row away.
 
+use crate::at::At;
 use crate::unsupported::{Unsupported, When, refuse};
+use meta::field::FieldError;
 
 const LEAVE_OUT: &str = "leave it out";
 const PLACEMENT: &str = "leave it out; there is one node";
 
+/// Names every refused field in a pod's spec.
+pub(crate) fn check(spec: &At<'_>, errors: &mut Vec<FieldError>) {
+    crate::unsupported::check(spec, POD, errors);
+    for container in ["initContainers", "containers"].iter().flat_map(|list| spec.field(list).items()) {
+        crate::unsupported::check(&container, CONTAINER, errors);
+    }
+}
+
 /// Paths start at the pod's spec.
-pub(super) const POD: &[Unsupported] = &[
+const POD: &[Unsupported] = &[
     refuse(
         "volumes[]",
         When::HasOther(&["name", "emptyDir", "configMap", "secret"]),
@@ -39,7 +49,7 @@ pub(super) const POD: &[Unsupported] = &[
 ];
 
 /// Paths start at a container, of either list.
-pub(super) const CONTAINER: &[Unsupported] = &[
+const CONTAINER: &[Unsupported] = &[
     refuse("livenessProbe", When::Set, LEAVE_OUT),
     refuse("readinessProbe", When::Set, LEAVE_OUT),
     refuse("startupProbe", When::Set, LEAVE_OUT),

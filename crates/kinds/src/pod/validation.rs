@@ -1,27 +1,112 @@
-//! Rules for pods and templates of pods (K:pkg/apis/core/validation/pods.go). Finds every mistake at once.
+//! Rules for pods and templates of pods (K:pkg/apis/core/validation/validation.go, as of 1.36). Finds every mistake at
+//! once. Some of Kubernetes' paths have slips (`downwarAPI`, `volumeMounts.subPath`); they are part of its API and kept.
 
+mod affinity;
+mod annotations;
 mod containers;
 mod env;
+mod files;
+mod mounts;
+mod network;
+mod os;
+mod probes;
+mod projected;
 mod resources;
+mod scheduling;
 mod security;
+mod status;
 mod volumes;
+mod windows;
+
+pub(crate) use affinity::check_label_selector;
+pub(super) use annotations::check_changed as check_changed_annotations;
+pub(crate) use resources::check_quantities;
+pub(super) use resources::is_pod_resource;
+pub(crate) use scheduling::{check_toleration, check_tolerations};
+pub(super) use status::check as check_status;
 
 use super::kind::NAMES;
-use super::unsupported;
 use crate::at::At;
-use crate::metadata::{self, check_annotations, check_finalizers, check_labels};
+use crate::metadata::{self, check_annotations, check_labels};
 use meta::field::FieldError;
-use meta::names;
-pub(crate) use resources::check_quantities;
+use meta::{names, object};
 use serde_json::Value;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 const MOST_SECONDS: i64 = i32::MAX as i64;
+/// Longest name that the kernel takes (K: 1.34's hostnameOverride).
+const HOST_NAME_BYTES: usize = 64;
 
-/// Every mistake in a pod.
+/// What the rules for parts of a pod ask of the whole.
+struct Pod<'a> {
+    /// The pod's name; none for a template, which stands for many.
+    name: Option<&'a str>,
+    spec: At<'a>,
+    /// Volumes without mistakes, by name.
+    volumes: BTreeMap<&'a str, At<'a>>,
+    /// Names of `resourceClaims`.
+    claims: BTreeSet<&'a str>,
+}
+
+impl<'a> Pod<'a> {
+    fn is_template(&self) -> bool {
+        self.name.is_none()
+    }
+    fn restart_policy(&self) -> &'a str {
+        self.spec.field("restartPolicy").text()
+    }
+    fn grace_seconds(&self) -> Option<i64> {
+        self.spec.field("terminationGracePeriodSeconds").int()
+    }
+    /// Whether the pod's users are the machine's.
+    fn has_host_users(&self) -> bool {
+        !self.spec.field("hostUsers").is_false()
+    }
+    fn os(&self) -> &'a str {
+        self.spec.fields(&["os", "name"]).text()
+    }
+    /// Init, app and ephemeral containers, in Kubernetes' order.
+    fn all_containers(&self) -> impl Iterator<Item = At<'a>> + use<'a> {
+        let spec = self.spec.clone();
+        ["initContainers", "containers", "ephemeralContainers"]
+            .into_iter()
+            .flat_map(move |list| spec.field(list).items())
+    }
+}
+
+/// Every mistake in a new pod.
 pub(super) fn validate_pod(pod: &Value) -> Vec<FieldError> {
+    let mut errors = validate_whole(pod);
+    let spec = At::root(pod).field("spec");
+    if spec.field("ephemeralContainers").len() > 0 {
+        errors.push(spec.field("ephemeralContainers").forbidden("cannot be set on create"));
+    }
+    if !spec.field("nodeName").text().is_empty() && spec.field("schedulingGates").len() > 0 {
+        errors.push(spec.field("nodeName").forbidden("cannot be set until all schedulingGates have been cleared"));
+    }
+    annotations::check_match(&At::root(pod).fields(&["metadata", "annotations"]), &spec, &mut errors);
+    errors
+}
+
+/// Every mistake in a pod, new or changed.
+pub(super) fn validate_whole(pod: &Value) -> Vec<FieldError> {
     let mut errors = metadata::validate(pod, NAMES.scope, names::dns_subdomain_errors);
-    check_spec(&At::root(pod).field("spec"), &mut errors);
+    let root = At::root(pod);
+    let spec = root.field("spec");
+    annotations::check(&root.fields(&["metadata", "annotations"]), &spec, &mut errors);
+    check_spec(&spec, Some(object::name(pod)), &mut errors);
+    if spec.field("serviceAccountName").text().is_empty() {
+        for source in spec.field("volumes").items().flat_map(|volume| volume.fields(&["projected", "sources"]).items())
+        {
+            let token = source.field("serviceAccountToken");
+            if token.is_set() {
+                errors.push(token.forbidden("must not be specified when serviceAccountName is not set"));
+            }
+        }
+    }
+    for list in ["containers", "initContainers"] {
+        spec.field(list).items().for_each(|container| containers::check_image_of_pod(&container, &mut errors));
+    }
     errors
 }
 
@@ -29,118 +114,78 @@ pub(super) fn validate_pod(pod: &Value) -> Vec<FieldError> {
 pub(crate) fn check_template(template: &At<'_>, errors: &mut Vec<FieldError>) {
     // Kubernetes leaves "metadata" out of these paths.
     let metadata = |field: &str| At { value: &template.value["metadata"][field], ..template.field(field) };
+    let spec = template.field("spec");
+    let annotations = metadata("annotations");
     check_labels(&metadata("labels"), errors);
-    check_annotations(&metadata("annotations"), errors);
-    check_finalizers(&metadata("finalizers"), errors);
-    check_spec(&template.field("spec"), errors);
+    check_annotations(&annotations, errors);
+    annotations::check(&annotations, &spec, errors);
+    check_spec(&spec, None, errors);
+    annotations::check_seccomp_match(&annotations, &spec, errors);
+    if spec.field("ephemeralContainers").len() > 0 {
+        errors.push(spec.field("ephemeralContainers").forbidden("ephemeral containers not allowed in pod template"));
+    }
 }
 
-fn check_spec(spec: &At<'_>, errors: &mut Vec<FieldError>) {
-    let volumes = volumes::check(&spec.field("volumes"), errors);
-    containers::check(spec, &volumes, errors);
-    let restart_policy = spec.field("restartPolicy");
-    match restart_policy.text() {
-        "" => errors.push(restart_policy.required("")),
-        _ => restart_policy.check_among(&["Always", "OnFailure", "Never"], errors),
+/// ValidatePodSpec; `name` is that of the pod, none for a template.
+fn check_spec<'a>(spec: &At<'a>, name: Option<&'a str>, errors: &mut Vec<FieldError>) {
+    if !spec.field("terminationGracePeriodSeconds").is_set() {
+        errors.push(spec.field("terminationGracePeriodSeconds").required(""));
     }
-    spec.field("dnsPolicy").check_among(&["ClusterFirstWithHostNet", "ClusterFirst", "Default", "None"], errors);
+    let claims = spec.field("resourceClaims").items().map(|claim| claim.field("name").text());
+    let mut pod = Pod {
+        name,
+        spec: spec.clone(),
+        volumes: BTreeMap::new(),
+        claims: claims.filter(|name| !name.is_empty()).collect(),
+    };
+    pod.volumes = volumes::check(&pod, errors);
+    resources::check_pod_claims(&spec.field("resourceClaims"), errors);
+    containers::check_all(&pod, errors);
+    resources::check_pod(&pod, errors);
+    network::check_host_ports(&pod, errors);
+    spec.field("restartPolicy").check_choice(&["Always", "OnFailure", "Never"], errors);
+    spec.field("dnsPolicy").check_choice(&["ClusterFirstWithHostNet", "ClusterFirst", "Default", "None"], errors);
     check_labels(&spec.field("nodeSelector"), errors);
-    security::check_pod(&spec.field("securityContext"), errors);
-    for secret in spec.field("imagePullSecrets").items() {
-        if secret.field("name").text().is_empty() {
-            errors.push(secret.field("name").required(""));
-        }
+    security::check_pod(spec, errors);
+    affinity::check(&spec.field("affinity"), errors);
+    network::check_dns(&spec.field("dnsConfig"), spec.field("dnsPolicy").text(), errors);
+    scheduling::check_gates(spec, errors);
+    scheduling::check_spread(&spec.field("topologySpreadConstraints"), errors);
+    windows::check_host_process(&pod, errors);
+    security::check_host_users(spec, errors);
+    spec.field("serviceAccountName").check_optional_rule(names::dns_subdomain_errors, errors);
+    spec.field("nodeName").check_optional_rule(names::dns_subdomain_errors, errors);
+    spec.field("activeDeadlineSeconds").check_within(1..=MOST_SECONDS, errors);
+    spec.field("hostname").check_optional_rule(names::dns_label_errors, errors);
+    spec.field("subdomain").check_optional_rule(names::dns_label_errors, errors);
+    check_host_name_override(spec, errors);
+    check_tolerations(&spec.field("tolerations"), errors);
+    network::check_host_aliases(&spec.field("hostAliases"), errors);
+    spec.field("priorityClassName").check_optional_rule(names::dns_subdomain_errors, errors);
+    if spec.field("runtimeClassName").is_set() {
+        spec.field("runtimeClassName").check_rule(names::dns_subdomain_errors, errors);
     }
-    for (field, rule) in [
-        ("serviceAccountName", names::dns_subdomain_errors as metadata::NameRule),
-        ("nodeName", names::dns_subdomain_errors),
-        ("hostname", names::dns_label_errors),
-        ("subdomain", names::dns_label_errors),
-        ("priorityClassName", names::dns_subdomain_errors),
-        ("runtimeClassName", names::dns_subdomain_errors),
-    ] {
-        let field = spec.field(field);
-        if !field.text().is_empty() {
-            field.check_rule(rule, errors);
-        }
+    if spec.field("preemptionPolicy").is_set() {
+        spec.field("preemptionPolicy").check_choice(&["PreemptLowerPriority", "Never"], errors);
     }
-    spec.field("preemptionPolicy").check_among(&["PreemptLowerPriority", "Never"], errors);
-    check_quantities(&spec.field("overhead"), errors);
-    let deadline = spec.field("activeDeadlineSeconds");
-    if deadline.int().is_some_and(|seconds| !(1..=MOST_SECONDS).contains(&seconds)) {
-        errors.push(deadline.invalid(&format!("must be between 1 and {MOST_SECONDS}, inclusive")));
-    }
-    spec.field("terminationGracePeriodSeconds").check_not_negative(errors);
-    spec.field("tolerations").items().for_each(|toleration| check_toleration(&toleration, errors));
-    check_host_aliases(&spec.field("hostAliases"), errors);
-    crate::unsupported::check(spec, unsupported::POD, errors);
-    for container in ["initContainers", "containers"].iter().flat_map(|list| spec.field(list).items()) {
-        crate::unsupported::check(&container, unsupported::CONTAINER, errors);
-    }
+    resources::check_overhead(&spec.field("overhead"), errors);
+    os::check(&pod, errors);
 }
 
-/// metav1.LabelSelector (K:apimachinery/pkg/apis/meta/v1/validation).
-pub(crate) fn check_label_selector(selector: &At<'_>, errors: &mut Vec<FieldError>) {
-    check_labels(&selector.field("matchLabels"), errors);
-    for expression in selector.field("matchExpressions").items() {
-        let (operator, values) = (expression.field("operator"), expression.field("values"));
-        match operator.text() {
-            "In" | "NotIn" if values.len() == 0 => {
-                errors.push(values.required("must be specified when `operator` is 'In' or 'NotIn'"));
-            }
-            "Exists" | "DoesNotExist" if values.len() > 0 => {
-                errors.push(values.forbidden("may not be specified when `operator` is 'Exists' or 'DoesNotExist'"));
-            }
-            "In" | "NotIn" | "Exists" | "DoesNotExist" => {}
-            _ => errors.push(operator.invalid("not a valid selector operator")),
-        }
-        expression.field("key").check_rule(names::qualified_name_errors, errors);
-        values.items().for_each(|value| value.check_rule(names::label_value_errors, errors));
+fn check_host_name_override(spec: &At<'_>, errors: &mut Vec<FieldError>) {
+    let name = spec.field("hostnameOverride");
+    if !name.is_set() {
+        return;
     }
-}
-
-pub(crate) fn check_toleration(toleration: &At<'_>, errors: &mut Vec<FieldError>) {
-    let (key, operator) = (toleration.field("key"), toleration.field("operator"));
-    let (value, effect) = (toleration.field("value"), toleration.field("effect"));
-    if !key.text().is_empty() {
-        key.check_rule(names::qualified_name_errors, errors);
-    } else if operator.text() != "Exists" {
-        let detail = "operator must be Exists when `key` is empty, which means \"match all values and all keys\"";
-        errors.push(FieldError::invalid(&operator.path, operator.text(), detail));
+    name.check_rule(names::dns_subdomain_errors, errors);
+    if HOST_NAME_BYTES < name.text().len() {
+        errors.push(FieldError::too_long(&name.path, HOST_NAME_BYTES));
     }
-    let seconds = toleration.field("tolerationSeconds");
-    if seconds.is_set() && effect.text() != "NoExecute" {
-        errors.push(FieldError::invalid(
-            &effect.path,
-            effect.text(),
-            "effect must be 'NoExecute' when `tolerationSeconds` is set",
-        ));
+    if spec.field("setHostnameAsFQDN").is_true() {
+        errors.push(name.forbidden("may not be specified when setHostnameAsFQDN is true"));
     }
-    match operator.text() {
-        "" | "Equal" => value.check_rule(names::label_value_errors, errors),
-        "Exists" if !value.text().is_empty() => {
-            errors.push(toleration.field("operator").invalid("value must be empty when `operator` is 'Exists'"));
-        }
-        "Exists" => {}
-        _ => errors.push(operator.not_supported(&["Equal", "Exists"])),
-    }
-    if !effect.text().is_empty() {
-        effect.check_among(&["NoSchedule", "PreferNoSchedule", "NoExecute"], errors);
-    }
-}
-
-fn check_host_aliases(aliases: &At<'_>, errors: &mut Vec<FieldError>) {
-    for alias in aliases.items() {
-        let ip = alias.field("ip");
-        if ip.text().parse::<std::net::IpAddr>().is_err() {
-            let detail = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)";
-            errors.push(FieldError::invalid(&ip.path, ip.text(), detail));
-        }
-        for name in alias.field("hostnames").items() {
-            let wrong = names::dns_subdomain_errors(name.text());
-            let path = alias.field("hostnames").path;
-            errors.extend(wrong.iter().map(|detail| FieldError::invalid(&path, name.text(), detail)));
-        }
+    if spec.field("hostNetwork").is_true() {
+        errors.push(name.forbidden("may not be specified when hostNetwork is true"));
     }
 }
 

@@ -35,7 +35,8 @@ pub(super) fn validate_update(quota: &Value, old: &Value) -> Vec<FieldError> {
     let scopes = At::root(quota).fields(&["spec", "scopes"]);
     match set(quota) == set(old) {
         true => Vec::new(),
-        false => vec![scopes.invalid(IMMUTABLE)],
+        // A nil list is shown as JSON, unlike a nil pointer.
+        false => vec![FieldError::invalid(&scopes.path, scopes.value.clone(), IMMUTABLE)],
     }
 }
 

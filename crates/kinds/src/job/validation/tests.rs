@@ -106,28 +106,89 @@ fn what_is_not_honoured_yet_is_refused_by_name() {
     );
 }
 
+/// The rules alone, without what this version does not honour yet.
+#[track_caller]
+fn check_rules(spec: Value, expect: &[&str]) {
+    assert_eq!(texts(&super::validate(&created(&Job, &job(spec)))), expect);
+}
+
 #[test]
-fn indexed_jobs_keep_their_rules_beside_the_refusal() {
-    let refused = "spec.completionMode: Forbidden: not supported by this version of kiln: use NonIndexed";
-    check(
-        json!({"completionMode": "Indexed", "parallelism": 100001}),
+fn indexed_jobs_have_completions_and_bounds() {
+    let indexed = |rest: Value| {
+        let mut spec = json!({"completionMode": "Indexed"});
+        spec.as_object_mut().unwrap().extend(rest.as_object().unwrap().clone());
+        spec
+    };
+    check_rules(indexed(json!({"completions": 3, "backoffLimitPerIndex": 1, "maxFailedIndexes": 3})), &[]);
+    check_rules(
+        indexed(json!({"parallelism": 100_001})),
         &[
-            "spec.completions: Required value: when completion mode is Indexed",
             "spec.parallelism: Invalid value: 100001: must be less than or equal to 100000 when completion mode is Indexed",
-            refused,
+            "spec.completions: Required value: when completion mode is Indexed",
         ],
     );
+    check_rules(
+        indexed(json!({"completions": 3, "maxFailedIndexes": 4})),
+        &[
+            "spec.backoffLimitPerIndex: Required value: when maxFailedIndexes is specified",
+            "spec.maxFailedIndexes: Invalid value: 4: must be less than or equal to completions",
+        ],
+    );
+    let of_many =
+        "must be less than or equal to 10000 when completions are above 100000 and used with backoff limit per index";
+    check_rules(
+        indexed(json!({"completions": 200_000, "backoffLimitPerIndex": 1, "parallelism": 20_000})),
+        &[
+            &format!("spec.parallelism: Invalid value: 20000: {of_many}"),
+            "spec.maxFailedIndexes: Required value: must be specified when completions is above 100000",
+        ],
+    );
+    check_rules(
+        indexed(json!({"completions": 200_000, "backoffLimitPerIndex": 1, "maxFailedIndexes": 100_001})),
+        &[
+            "spec.maxFailedIndexes: Invalid value: 100001: must be less than or equal to 100000",
+            &format!("spec.maxFailedIndexes: Invalid value: 100001: {of_many}"),
+        ],
+    );
+    check_rules(indexed(json!({"completions": 200_000, "parallelism": 20_000})), &[]);
+}
+
+#[test]
+fn policies_ask_for_each_other() {
+    let policy = json!({"rules": [{"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget"}]}]});
+    let template = json!({"spec": {"restartPolicy": "OnFailure", "containers": [{"name": "c", "image": "i"}]}});
+    check_rules(json!({"podFailurePolicy": policy}), &[]);
+    check_rules(
+        json!({"podFailurePolicy": policy, "podReplacementPolicy": "TerminatingOrFailed", "template": template}),
+        &[
+            "spec.podReplacementPolicy: Unsupported value: \"TerminatingOrFailed\": supported values: \"Failed\"",
+            "spec.template.spec.restartPolicy: Invalid value: \"OnFailure\": only \"Never\" is supported when podFailurePolicy is specified",
+        ],
+    );
+}
+
+#[test]
+fn the_last_index_fits_into_a_host_name() {
     let name = "a".repeat(62);
     let mut long = job(json!({"completionMode": "Indexed", "completions": 11}));
     long["metadata"]["name"] = name.as_str().into();
-    check_errors(
-        &Job,
-        &long,
+    assert_eq!(
+        texts(&super::validate(&created(&Job, &long))),
+        [format!(
+            "metadata.name: Invalid value: \"{name}\": will not able to create pod with invalid DNS label: {name}-10"
+        )]
+    );
+}
+
+#[test]
+fn refusals_come_beside_the_rules_and_last() {
+    check(
+        json!({"completionMode": "Indexed", "template": {"spec": {"restartPolicy": "Never", "hostPID": true, "containers": [{"name": "c", "image": "i"}]}},
+            "backoffLimit": -1}),
         &[
-            refused,
-            &format!(
-                "metadata.name: Invalid value: \"{name}\": will not able to create pod with invalid DNS label: {name}-10"
-            ),
+            "spec.backoffLimit: Invalid value: -1: must be greater than or equal to 0",
+            "spec.completionMode: Forbidden: not supported by this version of kiln: use NonIndexed",
+            "spec.template.spec.hostPID: Forbidden: not supported by this version of kiln: leave it out",
         ],
     );
 }
@@ -193,6 +254,21 @@ fn a_name_with_dots_is_warned_of() {
             "metadata.name: this is used in Pod names and hostnames, which can result in surprising behavior; a DNS label is recommended: [must not contain dots]"
         ]
     );
+}
+
+#[test]
+fn templates_and_very_large_jobs_are_warned_of() {
+    let mut surprising = job(json!({"completionMode": "Indexed", "completions": 100_001, "parallelism": 10_001}));
+    surprising["spec"]["template"]["spec"]["nodeSelector"] = json!({"beta.kubernetes.io/os": "linux"});
+    let warnings = [
+        "spec: In Indexed Jobs with a number of completions higher than 10^5 and a parallelism higher than 10^4, Kubernetes might not be able to track completedIndexes when a big number of indexes fail",
+        "spec.template.spec.nodeSelector[beta.kubernetes.io/os]: deprecated since v1.14; use \"kubernetes.io/os\" instead",
+    ];
+    assert_eq!(Job.warnings(&surprising), warnings);
+    let mut next = surprising.clone();
+    assert!(Job.update_warnings(&next, &surprising).is_empty());
+    next["metadata"]["generation"] = 2.into();
+    assert_eq!(Job.update_warnings(&next, &surprising), warnings);
 }
 
 #[test]
