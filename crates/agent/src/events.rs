@@ -1,4 +1,4 @@
-//! Tells users what happens to their pods: core/v1 Events of component `kubelet`. Telling never delays a pod: a task of its own
+//! Tells users what happens to their pods, and to the volumes that are made here: core/v1 Events. Telling never delays a pod: a task of its own
 //! posts what the workers hand it, and drops what it cannot keep up with.
 
 use crate::pod::{name, namespace, uid};
@@ -7,7 +7,8 @@ use k8s_openapi::api::core::v1::{Event, EventSource, ObjectReference, Pod};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 use kube::Api;
 use kube::api::{Patch, PatchParams, PostParams};
-use serde_json::json;
+use meta::object;
+use serde_json::{Value, json};
 use std::collections::HashMap;
 use tokio::sync::mpsc;
 
@@ -18,9 +19,13 @@ const REMEMBERED: usize = 4096;
 /// Events posted at once.
 const AT_ONCE: usize = 32;
 
-/// Something that happened to a pod or one of its containers.
+/// Who tells of pods.
+const KUBELET: &str = "kubelet";
+
+/// Something that happened to a pod or one of its containers, or to a claim or a volume.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Notice {
+    component: &'static str,
     object: Subject,
     is_warning: bool,
     reason: &'static str,
@@ -29,8 +34,9 @@ pub(crate) struct Notice {
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Subject {
+    kind: &'static str,
     namespace: String,
-    pod: String,
+    name: String,
     uid: String,
     field_path: Option<String>,
 }
@@ -39,10 +45,35 @@ impl Notice {
     /// About a whole pod.
     pub(crate) fn of_pod(pod: &Pod, reason: &'static str, message: impl Into<String>) -> Self {
         Self {
+            component: KUBELET,
             object: Subject {
+                kind: "Pod",
                 namespace: namespace(pod).to_owned(),
-                pod: name(pod).to_owned(),
+                name: name(pod).to_owned(),
                 uid: uid(pod).to_owned(),
+                field_path: None,
+            },
+            is_warning: false,
+            reason,
+            message: message.into(),
+        }
+    }
+
+    /// About a claim or a volume, as JSON; its provisioner tells.
+    pub(crate) fn of_volume(
+        component: &'static str,
+        kind: &'static str,
+        object: &Value,
+        reason: &'static str,
+        message: impl Into<String>,
+    ) -> Self {
+        Self {
+            component,
+            object: Subject {
+                kind,
+                namespace: object::namespace(object).to_owned(),
+                name: object::name(object).to_owned(),
+                uid: object::uid(object).to_owned(),
                 field_path: None,
             },
             is_warning: false,
@@ -64,6 +95,14 @@ impl Notice {
         notice
     }
 
+    /// Where its event lives: what is in no namespace has its events in `default`.
+    fn namespace(&self) -> &str {
+        match self.object.namespace.as_str() {
+            "" => "default",
+            namespace => namespace,
+        }
+    }
+
     /// Something is wrong.
     pub(crate) fn warning(mut self) -> Self {
         self.is_warning = true;
@@ -81,7 +120,7 @@ pub(crate) struct Poster {
     client: kube::Client,
     node_name: String,
     posted: HashMap<Notice, Posted>,
-    newest_name: i128,
+    newest_number: i128,
 }
 
 /// An event that stands on the API server.
@@ -94,7 +133,7 @@ struct Posted {
 /// A recorder and the task behind it.
 pub(crate) fn channel(client: kube::Client, node_name: String) -> (Recorder, Poster) {
     let (sender, notices) = mpsc::channel(QUEUE);
-    let poster = Poster { notices, client, node_name, posted: HashMap::new(), newest_name: 0 };
+    let poster = Poster { notices, client, node_name, posted: HashMap::new(), newest_number: 0 };
     (Recorder(sender), poster)
 }
 
@@ -130,14 +169,14 @@ impl Poster {
                 .filter_map(|notice| {
                     let (times, first, last) = *latest.get(&notice)?;
                     let earlier = self.posted.get(&notice).cloned();
-                    let name = self.name(&notice, last);
-                    Some((notice, earlier, name, times, first, last))
+                    let number = self.number(last);
+                    Some((notice, earlier, number, times, first, last))
                 })
                 .collect();
             let this = &self;
             let done = futures::future::join_all(posts.into_iter().map(
-                |(notice, earlier, name, times, first, last)| async move {
-                    let posted = this.post(&notice, earlier, name, times, first, last).await;
+                |(notice, earlier, number, times, first, last)| async move {
+                    let posted = this.post(&notice, earlier, number, times, first, last).await;
                     (notice, posted)
                 },
             ))
@@ -158,12 +197,12 @@ impl Poster {
         &self,
         notice: &Notice,
         earlier: Option<Posted>,
-        name: String,
+        number: i128,
         times: i32,
         first: Timestamp,
         last: Timestamp,
     ) -> Result<Posted, kube::Error> {
-        let api: Api<Event> = Api::namespaced(self.client.clone(), &notice.object.namespace);
+        let api: Api<Event> = Api::namespaced(self.client.clone(), notice.namespace());
         if let Some(earlier) = earlier {
             let count = earlier.count.saturating_add(times);
             let patch = json!({"count": count, "lastTimestamp": Time(last)});
@@ -175,15 +214,23 @@ impl Poster {
                 Err(error) => return Err(error),
             }
         }
-        let event = event(notice, &name, times, first, last, &self.node_name);
-        api.create(&PostParams::default(), &event).await?;
-        Ok(Posted { name, count: times })
+        let mut number = number;
+        loop {
+            let name = format!("{}.{number:x}", notice.object.name);
+            let event = event(notice, &name, times, first, last, &self.node_name);
+            match api.create(&PostParams::default(), &event).await {
+                Ok(_) => return Ok(Posted { name, count: times }),
+                // Somebody else told of this object in the same nanosecond, as happens where the clock stands still.
+                Err(kube::Error::Api(status)) if status.reason == "AlreadyExists" => number += 1_000_000,
+                Err(error) => return Err(error),
+            }
+        }
     }
 
-    /// `POD.NANOSECONDS` in hexadecimal, unique even where the clock stands still.
-    fn name(&mut self, notice: &Notice, at: Timestamp) -> String {
-        self.newest_name = at.as_nanosecond().max(self.newest_name + 1);
-        format!("{}.{:x}", notice.object.pod, self.newest_name)
+    /// What an event's name ends in: the nanosecond, in hexadecimal; unique even where the clock stands still.
+    fn number(&mut self, at: Timestamp) -> i128 {
+        self.newest_number = at.as_nanosecond().max(self.newest_number + 1);
+        self.newest_number
     }
 }
 
@@ -192,14 +239,14 @@ fn event(notice: &Notice, name: &str, count: i32, first: Timestamp, last: Timest
     Event {
         metadata: ObjectMeta {
             name: Some(name.to_owned()),
-            namespace: Some(object.namespace.clone()),
+            namespace: Some(notice.namespace().to_owned()),
             ..ObjectMeta::default()
         },
         involved_object: ObjectReference {
             api_version: Some("v1".into()),
-            kind: Some("Pod".into()),
-            namespace: Some(object.namespace.clone()),
-            name: Some(object.pod.clone()),
+            kind: Some(object.kind.into()),
+            namespace: Some(object.namespace.clone()).filter(|namespace| !namespace.is_empty()),
+            name: Some(object.name.clone()),
             uid: Some(object.uid.clone()),
             field_path: object.field_path.clone(),
             resource_version: None,
@@ -210,8 +257,8 @@ fn event(notice: &Notice, name: &str, count: i32, first: Timestamp, last: Timest
         count: Some(count),
         first_timestamp: Some(Time(first)),
         last_timestamp: Some(Time(last)),
-        source: Some(EventSource { component: Some("kubelet".into()), host: Some(node_name.to_owned()) }),
-        reporting_component: Some("kubelet".into()),
+        source: Some(EventSource { component: Some(notice.component.into()), host: Some(node_name.to_owned()) }),
+        reporting_component: Some(notice.component.into()),
         reporting_instance: Some(node_name.to_owned()),
         ..Event::default()
     }

@@ -41,6 +41,8 @@ pub struct Config {
     pub node_name: String,
     /// `DATA/agent`: pods/UID/…
     pub state_dir: PathBuf,
+    /// `DATA/volumes`: a directory for each volume that was made here.
+    pub volume_dir: PathBuf,
     /// `DATA/logs`: NS_POD_UID/CONTAINER/N.log
     pub log_dir: PathBuf,
     /// Pods end with this server (ephemeral).
@@ -70,6 +72,7 @@ impl Agent {
             node_name: config.node_name,
             state_dir: absolute(config.state_dir),
             log_dir: absolute(config.log_dir),
+            volume_dir: absolute(config.volume_dir),
             pods_die_with_server: config.pods_die_with_server,
             starts: Semaphore::new(pod::STARTS_AT_ONCE),
             live: Mutex::new(HashMap::new()),
@@ -87,12 +90,13 @@ impl Agent {
                 None => std::future::pending().await,
             }
         };
-        // Neither of the first two ends by itself; both end with the pods.
+        // None but the last ends by itself; all end with the pods.
         tokio::select! {
             // In order, not at random: simulations repeat.
             biased;
             () = keep_registered(&self.context) => {}
             () = pin!(post_events) => {}
+            () = volumes::provisioner::run(self.context.clone()) => {}
             () = pod::run(self.context.clone(), shutdown) => {}
         }
     }

@@ -5,7 +5,8 @@
 //!            ┌─▶ job        makes, counts and deletes pods
 //! world ─────┼─▶ scheduler  binds pods to the node
 //! (caches)   ├─▶ gc         deletes what lost its owner
-//!            └─▶ namespace  empties namespaces that go
+//!            ├─▶ namespace  empties namespaces that go
+//!            └─▶ volumes    binds claims, releases volumes, makes the claims of ephemeral volumes
 //! ```
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
@@ -15,6 +16,7 @@ mod gc;
 mod job;
 mod namespace;
 mod scheduler;
+mod volumes;
 mod world;
 
 use std::future::Future;
@@ -40,8 +42,9 @@ pub fn run(context: Context, shutdown: impl Future<Output = ()> + Send) -> impl 
     let scheduler = scheduler::start(&context, &world, &recorder);
     let gc = gc::start(&context);
     let namespaces = namespace::start(&context);
+    let volumes = volumes::start(&context, &world, &recorder);
     let client = context.client.clone();
-    let everything = async move { tokio::join!(world.run(client), jobs, scheduler, gc, namespaces, telling) };
+    let everything = async move { tokio::join!(world.run(client), jobs, scheduler, gc, namespaces, volumes, telling) };
     async move {
         tokio::select! {
             _ = everything => {}

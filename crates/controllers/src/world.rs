@@ -1,14 +1,18 @@
-//! What several controllers look at: every pod and every Job, cut down to what they need.
+//! What several controllers look at: every pod and every Job, cut down to what they need; claims, volumes and their classes whole.
 
 use crate::engine::Key;
 use crate::engine::cache::{Cache, Entry};
 use crate::scheduler::fit::{Placing, Requested};
-use futures::future::join;
+use futures::future::{join3, join4};
 use k8s_openapi::api::batch::v1::Job;
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{PersistentVolume, PersistentVolumeClaim, Pod};
+use k8s_openapi::api::storage::v1::StorageClass;
 use kinds::job::pods::PodFacts;
 use kinds::job::sync::is_finished;
-use kube::{Api, Client};
+use kube::{Api, Client, Resource};
+use meta::object;
+use serde::Serialize;
+use serde_json::Value;
 use std::sync::Arc;
 
 /// A pod as the Job controller and the scheduler see it.
@@ -17,6 +21,42 @@ pub struct PodEntry {
     pub requested: Requested,
     /// What the scheduler needs, while the pod waits for a node.
     pub placing: Option<Placing>,
+    /// The claims that its volumes name.
+    pub claims: Vec<ClaimUse>,
+}
+
+/// A claim that a pod's volume names.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ClaimUse {
+    pub name: String,
+    /// It is made for this pod by an ephemeral volume's template.
+    pub is_ephemeral: bool,
+}
+
+impl ClaimUse {
+    /// Reads them off a pod.
+    pub fn of(pod: &Pod) -> Vec<Self> {
+        let volumes = pod.spec.iter().flat_map(|spec| spec.volumes.iter().flatten());
+        let claims = volumes.filter_map(|volume| {
+            if let Some(source) = &volume.persistent_volume_claim {
+                return Some(Self { name: source.claim_name.clone(), is_ephemeral: false });
+            }
+            volume.ephemeral.as_ref()?;
+            let pod = pod.metadata.name.as_deref().unwrap_or_default();
+            Some(Self { name: ephemeral_claim(pod, &volume.name), is_ephemeral: true })
+        });
+        claims.collect()
+    }
+}
+
+/// The claim of an ephemeral volume (K:component-helpers/storage/ephemeral).
+pub fn ephemeral_claim(pod: &str, volume: &str) -> String {
+    format!("{pod}-{volume}")
+}
+
+/// The group of pods that use a claim, and of volumes that name it.
+pub fn of_claim(namespace: &str, name: &str) -> String {
+    format!("claim/{namespace}/{name}")
 }
 
 /// The group of pods whose controller has this uid.
@@ -31,10 +71,12 @@ pub fn loose_in(namespace: &str) -> String {
 
 impl Entry for PodEntry {
     fn groups(&self, key: &Key) -> Vec<String> {
-        vec![match &self.facts.controller_uid {
+        let owner = match &self.facts.controller_uid {
             Some(uid) => controlled_by(uid),
             None => loose_in(&key.namespace),
-        }]
+        };
+        let claims = self.claims.iter().map(|claim| of_claim(&key.namespace, &claim.name));
+        [owner].into_iter().chain(claims).collect()
     }
 }
 
@@ -80,33 +122,97 @@ impl Entry for JobEntry {
     }
 }
 
+/// A PersistentVolumeClaim, as JSON.
+pub struct ClaimEntry(pub Value);
+
+/// The group of claims that are not bound.
+pub const UNBOUND: &str = "unbound";
+
+impl Entry for ClaimEntry {
+    fn groups(&self, _: &Key) -> Vec<String> {
+        let is_bound = self.0["status"]["phase"] == "Bound";
+        if is_bound { Vec::new() } else { vec![UNBOUND.to_owned()] }
+    }
+}
+
+/// A PersistentVolume, as JSON.
+pub struct VolumeEntry(pub Value);
+
+impl VolumeEntry {
+    /// The claim that it names.
+    pub fn claim(&self) -> Option<Key> {
+        let reference = &self.0["spec"]["claimRef"];
+        let text = |field: &str| reference[field].as_str().map(str::to_owned);
+        Some(Key { namespace: text("namespace")?, name: text("name")? })
+    }
+}
+
+impl Entry for VolumeEntry {
+    fn groups(&self, _: &Key) -> Vec<String> {
+        self.claim().map(|claim| of_claim(&claim.namespace, &claim.name)).into_iter().collect()
+    }
+}
+
+/// A StorageClass, as JSON.
+pub struct ClassEntry(pub Value);
+
+impl Entry for ClassEntry {}
+
+/// An object as the decisions on volumes read it.
+fn json<K: Resource + Serialize>(mut object: K) -> Value {
+    object.meta_mut().managed_fields = None;
+    serde_json::to_value(object).unwrap_or_default()
+}
+
 /// The shared caches.
 #[derive(Clone, Default)]
 pub struct World {
     pub pods: Cache<PodEntry>,
     pub jobs: Cache<JobEntry>,
+    pub claims: Cache<ClaimEntry>,
+    pub volumes: Cache<VolumeEntry>,
+    pub classes: Cache<ClassEntry>,
 }
 
 impl World {
-    /// Follows pods and Jobs until dropped.
+    /// Follows everything until dropped.
     pub async fn run(self, client: Client) {
         let pods = self.pods.run(Api::<Pod>::all(client.clone()), |_, pod| PodEntry {
             facts: PodFacts::of(&pod),
             requested: Requested::by(&pod),
             placing: Placing::of(&pod),
+            claims: ClaimUse::of(&pod),
         });
-        let jobs = self.jobs.run(Api::<Job>::all(client), |_, mut job| {
+        let jobs = self.jobs.run(Api::<Job>::all(client.clone()), |_, mut job| {
             job.metadata.managed_fields = None;
             match is_finished(&job) {
                 true => JobEntry::Finished { uid: job.metadata.uid.unwrap_or_default() },
                 false => JobEntry::Live(Arc::new(job)),
             }
         });
-        join(pods, jobs).await;
+        let claims =
+            self.claims.run(Api::<PersistentVolumeClaim>::all(client.clone()), |_, claim| ClaimEntry(json(claim)));
+        let volumes =
+            self.volumes.run(Api::<PersistentVolume>::all(client.clone()), |_, volume| VolumeEntry(json(volume)));
+        let classes = self.classes.run(Api::<StorageClass>::all(client), |_, class| ClassEntry(json(class)));
+        join3(join3(pods, jobs, claims), volumes, classes).await;
     }
 
-    /// Waits until both have been listed once.
+    /// Waits until pods and Jobs have been listed once.
     pub async fn is_filled(&self) {
-        join(self.pods.is_filled(), self.jobs.is_filled()).await;
+        futures::future::join(self.pods.is_filled(), self.jobs.is_filled()).await;
+    }
+
+    /// Waits until everything that volumes are decided by has been listed once.
+    pub async fn volumes_are_filled(&self) {
+        let (claims, volumes) = (self.claims.is_filled(), self.volumes.is_filled());
+        join4(self.pods.is_filled(), claims, volumes, self.classes.is_filled()).await;
+    }
+
+    /// Every StorageClass, in the order of their names.
+    pub fn classes(&self) -> Vec<Value> {
+        let mut classes: Vec<Value> = self.classes.all().iter().map(|(_, class)| class.0.clone()).collect();
+        classes.sort_by(|a, b| object::name(a).cmp(object::name(b)));
+        classes
     }
 }

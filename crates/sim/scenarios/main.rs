@@ -4,6 +4,7 @@
 mod jobs;
 mod machine;
 mod storms;
+mod volumes;
 
 use std::path::Path;
 

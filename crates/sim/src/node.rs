@@ -49,8 +49,14 @@ impl Node {
             node_name: NODE.into(),
             state_dir: self.disk.path().join("agent"),
             log_dir: self.disk.path().join("logs"),
+            volume_dir: self.disk.path().join("volumes"),
             pods_die_with_server: false,
         })
+    }
+
+    /// The directories of volumes.
+    pub fn volumes(&self) -> Vec<String> {
+        entries(&self.disk.path().join("volumes"))
     }
 
     /// Sandboxes, and the directories and logs of pods: what has to be gone when the pods are.

@@ -1,12 +1,12 @@
-//! Writes down what a person with `kubectl get jobs,pods,events -w` would have seen, with random names replaced by a, b, c ….
+//! Writes down what a person with `kubectl get jobs,pods,pvc,pv,events -w` would have seen, with random names replaced by a, b, c ….
 
 use crate::chance::VirtualClock;
 use crate::invariants::Invariants;
 use agent::runtime::fake::FakeRuntime;
-use futures::future::{Either, select};
+use futures::future::select_all;
 use parking_lot::Mutex;
 use serde_json::Value;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 use std::sync::Arc;
 use store::{Event, Store, Watcher};
@@ -19,6 +19,7 @@ const EVERY_PODS_EVENTS: [&str; 4] = ["Scheduled", "Pulled", "Created", "Started
 pub struct Recording {
     lines: Vec<String>,
     names: HashMap<String, String>,
+    volumes: BTreeMap<String, String>,
     last: HashMap<String, String>,
     /// Broken invariants.
     pub wrong: Vec<String>,
@@ -35,6 +36,28 @@ impl Recording {
         let letter = char::from(b'a' + (n % 26) as u8);
         let alias = if n < 26 { letter.to_string() } else { format!("{letter}{}", n / 26) };
         self.names.entry(name.into()).or_insert(alias).clone()
+    }
+
+    /// A volume that was made for a claim is called after it: its own name holds the claim's uid.
+    fn volume(&mut self, name: &str, volume: &Value) -> String {
+        let claim = volume["spec"]["claimRef"]["name"].as_str().unwrap_or_default();
+        if name.starts_with("pvc-") {
+            self.volumes.insert(name.into(), format!("pvc-of-{claim}"));
+        }
+        self.without_uids(name)
+    }
+
+    fn without_uids(&self, text: &str) -> String {
+        let mut text = text.to_owned();
+        for (name, alias) in &self.volumes {
+            text = text.replace(name, alias);
+        }
+        // Its claim hears of a volume before there is one.
+        let cut = text.split("pvc-").nth(1).is_some_and(|rest| rest.len() >= 36 && rest.as_bytes()[8] == b'-');
+        match text.find("pvc-") {
+            Some(start) if cut => format!("{}pvc-UID{}", &text[..start], &text[start + 40..]),
+            _ => text,
+        }
     }
 
     fn say(&mut self, at: &str, subject: &str, line: String) {
@@ -55,10 +78,12 @@ pub async fn run(store: Store, clock: Arc<VirtualClock>, runtime: FakeRuntime, r
     let mut invariants = Invariants::new(runtime);
     let begin = store.revision();
     let watch = |prefix: &str| store.watch(prefix, begin).expect("nothing is compacted yet");
-    let (mut jobs, mut pods) = (watch("/batch/jobs/"), watch("/core/pods/"));
-    let mut events = watch("/core/events/");
+    let prefixes = ["batch/jobs", "core/pods", "core/events", "core/persistentvolumeclaims", "core/persistentvolumes"];
+    let mut watchers: Vec<Watcher> = prefixes.iter().map(|prefix| watch(&format!("/{prefix}/"))).collect();
     loop {
-        let batch = next(&mut jobs, &mut pods, &mut events).await;
+        // In order, not at random: recordings repeat.
+        let (batch, _, _) = select_all(watchers.iter_mut().map(|watcher| Box::pin(watcher.next()))).await;
+        let batch = batch.expect("the recorder keeps up");
         let at = moment(&clock);
         let mut recording = recording.lock();
         for event in batch {
@@ -72,15 +97,6 @@ pub async fn run(store: Store, clock: Arc<VirtualClock>, runtime: FakeRuntime, r
 /// Seconds since the world began, to the millisecond.
 pub fn moment(clock: &VirtualClock) -> String {
     format!("{:.3}s", clock.elapsed().as_secs_f64())
-}
-
-async fn next(jobs: &mut Watcher, pods: &mut Watcher, events: &mut Watcher) -> Vec<Event> {
-    let first = select(Box::pin(jobs.next()), Box::pin(pods.next()));
-    let batch = match select(first, Box::pin(events.next())).await {
-        Either::Left((Either::Left((batch, _)) | Either::Right((batch, _)), _)) => batch,
-        Either::Right((batch, _)) => batch,
-    };
-    batch.expect("the recorder keeps up")
 }
 
 fn write_down(recording: &mut Recording, at: &str, event: &Event) {
@@ -102,6 +118,22 @@ fn write_down(recording: &mut Recording, at: &str, event: &Event) {
                 false => pod_line(&object),
             };
             recording.say(at, &format!("pod {alias}"), line);
+        }
+        Some("persistentvolumeclaims") => {
+            let line = if gone { "gone".into() } else { claim_line(&object) };
+            recording.say(at, &format!("claim {name}"), recording.without_uids(&line));
+        }
+        Some("persistentvolumes") => {
+            let alias = recording.volume(&name, &object);
+            let line = if gone { "gone".into() } else { volume_line(&object) };
+            recording.say(at, &format!("volume {alias}"), line);
+        }
+        Some("events") if !gone && object["involvedObject"]["kind"] == "PersistentVolumeClaim" => {
+            let field = |name: &str| object[name].as_str().unwrap_or_default().to_owned();
+            let message = recording.without_uids(&field("message"));
+            let line = format!("{} {} {message} x{}", field("type"), field("reason"), object["count"]);
+            let claim = object["involvedObject"]["name"].as_str().unwrap_or_default();
+            recording.say(at, &format!("event on claim {claim}"), line);
         }
         Some("events") if !gone && object["involvedObject"]["kind"] == "Job" => {
             let message = object["message"].as_str().unwrap_or_default();
@@ -144,6 +176,32 @@ fn job_line(job: &Value) -> String {
     for condition in status["conditions"].as_array().into_iter().flatten() {
         let part = |field: &str| condition[field].as_str().unwrap_or_default().to_owned();
         write!(line, ", {}={} {}", part("type"), part("status"), part("reason")).expect("strings take text");
+    }
+    line
+}
+
+fn claim_line(claim: &Value) -> String {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let mut line = text(&claim["status"]["phase"]);
+    for (value, before) in [(&claim["spec"]["volumeName"], "to"), (&claim["status"]["capacity"]["storage"], "with")] {
+        if let Some(value) = value.as_str() {
+            write!(line, " {before} {value}").expect("strings take text");
+        }
+    }
+    if claim["metadata"]["deletionTimestamp"].is_string() {
+        line.push_str(", deleting");
+    }
+    line
+}
+
+fn volume_line(volume: &Value) -> String {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let mut line = format!("{} {}", text(&volume["status"]["phase"]), text(&volume["spec"]["capacity"]["storage"]));
+    if let Some(claim) = volume["spec"]["claimRef"]["name"].as_str() {
+        write!(line, " for {claim}").expect("strings take text");
+    }
+    if volume["metadata"]["deletionTimestamp"].is_string() {
+        line.push_str(", deleting");
     }
     line
 }

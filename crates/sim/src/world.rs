@@ -115,6 +115,11 @@ impl World {
         self.agent.is_finished()
     }
 
+    /// The directories of volumes on the node's disk.
+    pub fn volumes_on_the_node(&self) -> Vec<String> {
+        self.node.volumes()
+    }
+
     /// What the node keeps of its pods: sandboxes, directories, logs.
     pub fn left_on_the_node(&self) -> Vec<String> {
         self.node.left()

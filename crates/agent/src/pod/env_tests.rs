@@ -4,7 +4,11 @@ use serde_json::{Value, json};
 fn sources() -> Sources {
     let config_map = serde_json::from_value(json!({"data": {"color": "red", "bad=key": "x"}})).unwrap();
     let secret = serde_json::from_value(json!({"data": {"token": "czNjcmV0"}})).unwrap();
-    Sources { config_maps: [("c".to_owned(), config_map)].into(), secrets: [("s".to_owned(), secret)].into() }
+    Sources {
+        config_maps: [("c".to_owned(), config_map)].into(),
+        secrets: [("s".to_owned(), secret)].into(),
+        ..Sources::default()
+    }
 }
 
 fn environment(container: Value) -> Result<Vec<String>, String> {

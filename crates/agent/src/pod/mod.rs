@@ -23,7 +23,7 @@ pub mod user;
 mod watch;
 mod worker;
 
-pub(crate) use watch::{Context, STARTS_AT_ONCE, run};
+pub(crate) use watch::{Context, Retry, STARTS_AT_ONCE, run};
 
 use crate::images::{Image, ImageError};
 use k8s_openapi::api::core::v1::{Container, Pod, PodSpec};

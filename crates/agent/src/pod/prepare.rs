@@ -35,11 +35,13 @@ impl Worker {
 
     async fn try_prepare(&mut self, pod: &Pod, spec: &PodSpec) -> Result<(), Setback> {
         let failed_mount = |message: String| Setback { reason: "FailedMount", message };
-        let needs = volumes::needs(spec);
+        let needs = volumes::needs(name(pod), spec);
         let sources = sources::fetch(&self.context.client, namespace(pod), &needs)
             .await
             .map_err(|error| failed_mount(error.to_string()))?;
-        let contents = volumes::contents(spec, &sources).map_err(|error| failed_mount(error.to_string()))?;
+        let mounts = volumes::claim::mounts(pod, &sources, volumes::claim::Moment::Before)
+            .map_err(|error| failed_mount(error.to_string()))?;
+        let contents = volumes::contents(spec, &sources, &mounts).map_err(|error| failed_mount(error.to_string()))?;
 
         let context = self.context.clone();
         let _slot = context.starts.acquire().await;

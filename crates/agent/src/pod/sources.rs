@@ -1,6 +1,6 @@
-//! The ConfigMaps and Secrets a pod draws on.
+//! The ConfigMaps, Secrets and volumes a pod draws on.
 
-use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolume, PersistentVolumeClaim, Secret};
 use kube::Api;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,6 +11,8 @@ pub struct Needs {
     pub config_maps: BTreeSet<String>,
     /// Secrets.
     pub secrets: BTreeSet<String>,
+    /// PersistentVolumeClaims.
+    pub claims: BTreeSet<String>,
 }
 
 /// Those of them that exist.
@@ -20,6 +22,10 @@ pub struct Sources {
     pub config_maps: BTreeMap<String, ConfigMap>,
     /// By name.
     pub secrets: BTreeMap<String, Secret>,
+    /// By name.
+    pub claims: BTreeMap<String, PersistentVolumeClaim>,
+    /// By name: those that the claims are bound to.
+    pub volumes: BTreeMap<String, PersistentVolume>,
 }
 
 /// Reads what is needed from the API server.
@@ -35,6 +41,17 @@ pub(super) async fn fetch(client: &kube::Client, namespace: &str, needs: &Needs)
         let api: Api<Secret> = Api::namespaced(client.clone(), namespace);
         if let Some(secret) = api.get_opt(name).await? {
             sources.secrets.insert(name.clone(), secret);
+        }
+    }
+    for name in &needs.claims {
+        let claims: Api<PersistentVolumeClaim> = Api::namespaced(client.clone(), namespace);
+        let Some(claim) = claims.get_opt(name).await? else { continue };
+        let volume = claim.spec.as_ref().and_then(|spec| spec.volume_name.clone()).filter(|name| !name.is_empty());
+        sources.claims.insert(name.clone(), claim);
+        let Some(volume) = volume else { continue };
+        let volumes: Api<PersistentVolume> = Api::all(client.clone());
+        if let Some(found) = volumes.get_opt(&volume).await? {
+            sources.volumes.insert(volume, found);
         }
     }
     Ok(sources)

@@ -69,6 +69,8 @@ pub struct Ingredients<'a> {
     pub environment: &'a Environment,
     /// The pod's directory on the host.
     pub pod_dir: &'a Path,
+    /// Where the claims' volumes lie.
+    pub mounts: &'a volumes::Mounts,
     /// The host file bound to terminationMessagePath.
     pub termination_message: &'a Path,
     /// The pod's host name.
@@ -250,16 +252,15 @@ fn mounts(from: &Ingredients<'_>, pod_spec: &PodSpec) -> Result<Vec<Mount>, Stri
             .flatten()
             .find(|volume| volume.name == wanted.name)
             .ok_or_else(|| format!("volume \"{}\" is not in spec.volumes", wanted.name))?;
-        // Only emptyDir is the container's to write.
+        // What comes from API objects is not the container's to write.
         let is_readonly = wanted.read_only == Some(true) || !volumes::is_writable(volume);
         let access = if is_readonly { "ro" } else { "rw" };
         let destination = Path::new("/").join(&wanted.mount_path);
-        mounts.push(mount(
-            &destination.to_string_lossy(),
-            "bind",
-            &volumes::directory(from.pod_dir, volume),
-            &["rbind", "rprivate", access],
-        ));
+        let source = match from.mounts.get(&volume.name) {
+            Some(mount) => mount.path.clone(),
+            None => volumes::directory(from.pod_dir, volume),
+        };
+        mounts.push(mount(&destination.to_string_lossy(), "bind", &source, &["rbind", "rprivate", access]));
     }
     Ok(mounts)
 }

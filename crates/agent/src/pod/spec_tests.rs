@@ -28,6 +28,7 @@ fn spec_of(pod_spec: Value, image: &ImageConfig) -> Result<Value, String> {
         identity: &identity(),
         environment: &environment,
         pod_dir: Path::new("/state/pods/u"),
+        mounts: &Default::default(),
         termination_message: Path::new("/state/pods/u/termination/a.0"),
         hostname: "p",
         machine_memory_bytes: 1 << 30,

@@ -7,6 +7,7 @@ use super::{all_containers, env, name, namespace, resources, sources, spec, user
 use crate::events::Notice;
 use crate::images::{Image, ImageError};
 use crate::runtime::{self, RuntimeError};
+use crate::volumes;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Container, Pod};
 use std::os::unix::fs::PermissionsExt;
@@ -137,7 +138,9 @@ impl Worker {
     ) -> Result<runtime::Container, Setback> {
         let config_error = |message: String| other("CreateContainerConfigError", message);
         let create_error = |message: String| other("CreateContainerError", message);
-        let needs = env::needs(container);
+        let pod_spec = pod.spec.clone().unwrap_or_default();
+        let mut needs = env::needs(container);
+        needs.claims = volumes::claim::needs(name(pod), &pod_spec);
         let sources = sources::fetch(&self.context.client, namespace(pod), &needs)
             .await
             .map_err(|error| config_error(error.to_string()))?;
@@ -150,7 +153,8 @@ impl Worker {
         let message_file = termination_message(&pod_dir, &container.name, attempt);
         let log_path = self.log_path(pod, &container.name, attempt);
         make_files(&message_file, &log_path).map_err(|error| create_error(error.to_string()))?;
-        let pod_spec = pod.spec.clone().unwrap_or_default();
+        let mounts = volumes::claim::mounts(pod, &sources, volumes::claim::Moment::Running)
+            .map_err(|error| create_error(error.to_string()))?;
         let spec = spec::build(&spec::Ingredients {
             pod,
             container,
@@ -158,6 +162,7 @@ impl Worker {
             identity: &identity,
             environment: &environment,
             pod_dir: &pod_dir,
+            mounts: &mounts,
             termination_message: &message_file,
             hostname: &self.hostname(pod, &pod_spec),
             machine_memory_bytes: self.context.machine.memory_bytes,

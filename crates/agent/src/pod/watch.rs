@@ -38,6 +38,7 @@ pub(crate) struct Context {
     pub(crate) node_name: String,
     pub(crate) state_dir: PathBuf,
     pub(crate) log_dir: PathBuf,
+    pub(crate) volume_dir: PathBuf,
     pub(crate) pods_die_with_server: bool,
     pub(crate) starts: Semaphore,
     /// Statuses of the pods that have a worker, by uid: newer than what the API server has.
@@ -296,7 +297,7 @@ fn entries(dir: &Path) -> Vec<(String, PathBuf)> {
 
 /// Waits between tries of the watch: 50 ms doubling to 5 s, for ever.
 #[derive(Default)]
-struct Retry(u32);
+pub(crate) struct Retry(u32);
 
 impl Iterator for Retry {
     type Item = Duration;

@@ -146,6 +146,7 @@ impl World {
             node_name: "node".into(),
             state_dir: self.dir.path().join("agent"),
             log_dir: self.dir.path().join("logs"),
+            volume_dir: self.dir.path().join("volumes"),
             pods_die_with_server: false,
             starts: Semaphore::new(STARTS_AT_ONCE),
             live: Mutex::default(),

@@ -1,27 +1,62 @@
-//! The volumes of a pod: `POD_DIR/volumes/TYPE/NAME`, one file here per type.
+//! The volumes of a pod: `POD_DIR/volumes/TYPE/NAME`, one file here per type. Those of claims lie elsewhere and outlive the pod.
 //!
 //! Sources are read first (`needs`, `project`), then the sandbox makes the tmpfs mounts (`tmpfs`), then everything is filled in
 //! through the sandbox's own view of the file system (`set_up`).
 
+pub mod claim;
 pub mod configmap;
 pub mod emptydir;
 pub mod payload;
 pub mod secret;
 
+mod ownership;
+pub(crate) mod provisioner;
+
 use crate::pod::sources::{Needs, Sources};
 use crate::runtime::Tmpfs;
 use k8s_openapi::api::core::v1::{PodSpec, Volume};
 use payload::Payload;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// A volume that cannot be set up (FailedMount).
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
-#[error("MountVolume.SetUp failed for volume \"{volume}\" : {message}")]
-pub struct VolumeError {
-    /// Its name.
-    pub volume: String,
-    /// What is wrong.
-    pub message: String,
+pub enum VolumeError {
+    /// Its content cannot be had or written.
+    #[error("MountVolume.SetUp failed for volume \"{volume}\" : {message}")]
+    SetUp {
+        /// Its name.
+        volume: String,
+        /// What is wrong.
+        message: String,
+    },
+    /// What it is made of is not there.
+    #[error("MountVolume.NewMounter initialization failed for volume \"{volume}\" : {message}")]
+    NewMounter {
+        /// The PersistentVolume's name.
+        volume: String,
+        /// What is wrong.
+        message: String,
+    },
+    /// Its claim does not lead to a volume.
+    #[error(
+        "Unable to attach or mount volumes: unmounted volumes=[{volume}], unattached volumes=[], failed to process volumes=[{volume}]: {message}"
+    )]
+    Claim {
+        /// Its name in the pod.
+        volume: String,
+        /// What is wrong.
+        message: String,
+    },
+}
+
+/// Where the claims' volumes lie, by the volume's name in the pod.
+pub type Mounts = BTreeMap<String, claim::Mount>;
+
+impl VolumeError {
+    fn set_up(volume: &str, message: String) -> Self {
+        Self::SetUp { volume: volume.to_owned(), message }
+    }
 }
 
 /// Where a volume lies on the host.
@@ -38,12 +73,12 @@ pub fn directory(pod_dir: &Path, volume: &Volume) -> PathBuf {
 
 /// Whether containers may write to it.
 pub fn is_writable(volume: &Volume) -> bool {
-    volume.config_map.is_none() && volume.secret.is_none()
+    volume.config_map.is_none() && volume.secret.is_none() && !claim::is_read_only(volume)
 }
 
-/// The ConfigMaps and Secrets that a pod's volumes are made of.
-pub fn needs(spec: &PodSpec) -> Needs {
-    let mut needs = Needs::default();
+/// The ConfigMaps, Secrets and claims that a pod's volumes are made of.
+pub fn needs(pod_name: &str, spec: &PodSpec) -> Needs {
+    let mut needs = Needs { claims: claim::needs(pod_name, spec), ..Needs::default() };
     for volume in spec.volumes.iter().flatten() {
         if let Some(source) = &volume.config_map {
             needs.config_maps.insert(source.name.clone());
@@ -79,14 +114,22 @@ pub enum Content {
     Empty,
     /// Files.
     Files(Payload),
+    /// What is there already, and stays.
+    Mounted(claim::Mount),
 }
 
 /// Finds the content of every volume. Pure.
-pub fn contents<'a>(spec: &'a PodSpec, sources: &Sources) -> Result<Vec<(&'a Volume, Content)>, VolumeError> {
+pub fn contents<'a>(
+    spec: &'a PodSpec,
+    sources: &Sources,
+    mounts: &Mounts,
+) -> Result<Vec<(&'a Volume, Content)>, VolumeError> {
     let volumes = spec.volumes.iter().flatten();
     volumes
         .map(|volume| {
-            let content = if let Some(source) = &volume.config_map {
+            let content = if let Some(mount) = mounts.get(&volume.name) {
+                Ok(Content::Mounted(mount.clone()))
+            } else if let Some(source) = &volume.config_map {
                 configmap::payload(source, sources.config_maps.get(&source.name)).map(Content::Files)
             } else if let Some(source) = &volume.secret {
                 let name = source.secret_name.as_deref().unwrap_or("");
@@ -94,7 +137,7 @@ pub fn contents<'a>(spec: &'a PodSpec, sources: &Sources) -> Result<Vec<(&'a Vol
             } else {
                 Ok(Content::Empty)
             };
-            let content = content.map_err(|message| VolumeError { volume: volume.name.clone(), message })?;
+            let content = content.map_err(|message| VolumeError::set_up(&volume.name, message))?;
             Ok((volume, content))
         })
         .collect()
@@ -110,13 +153,19 @@ pub fn set_up(
 ) -> Result<(), VolumeError> {
     let fs_group =
         spec.security_context.as_ref().and_then(|context| context.fs_group).and_then(|gid| u32::try_from(gid).ok());
+    let policy = spec.security_context.as_ref().and_then(|context| context.fs_group_change_policy.as_deref());
+    let on_mismatch = policy == Some("OnRootMismatch");
     for (volume, content) in contents {
         let dir = seen_through(root, &directory(pod_dir, volume));
         let written = match content {
             Content::Empty => emptydir::set_up(&dir, fs_group),
             Content::Files(payload) => payload::write(&dir, payload, version, fs_group),
+            Content::Mounted(mount) => {
+                claim::set_up(mount, fs_group, on_mismatch)?;
+                continue;
+            }
         };
-        written.map_err(|error| VolumeError { volume: volume.name.clone(), message: error.to_string() })?;
+        written.map_err(|error| VolumeError::set_up(&volume.name, error.to_string()))?;
     }
     Ok(())
 }

@@ -12,17 +12,18 @@ fn sources() -> Sources {
     Sources {
         config_maps: [("c".to_owned(), serde_json::from_value(config_map).unwrap())].into(),
         secrets: [("s".to_owned(), serde_json::from_value(secret).unwrap())].into(),
+        ..Sources::default()
     }
 }
 
 fn problem(volume: Value) -> String {
-    contents(&pod_spec(json!([volume])), &sources()).unwrap_err().to_string()
+    contents(&pod_spec(json!([volume])), &sources(), &Mounts::new()).unwrap_err().to_string()
 }
 
 /// Sets the volumes up in a fresh directory and hands it over.
 fn mounted(spec: &PodSpec) -> tempfile::TempDir {
     let root = tempfile::tempdir().unwrap();
-    let contents = contents(spec, &sources()).unwrap();
+    let contents = contents(spec, &sources(), &Mounts::new()).unwrap();
     for version in ["1", "2"] {
         set_up(root.path(), Path::new("/pods/u"), spec, &contents, version).unwrap();
     }
@@ -84,7 +85,7 @@ fn what_is_optional_may_be_missing() {
     let spec = pod_spec(json!([
         {"name": "a", "configMap": {"name": "none", "optional": true}},
         {"name": "b", "secret": {"secretName": "s", "optional": true, "items": [{"key": "k", "path": "p"}]}}]));
-    for (_, content) in contents(&spec, &sources()).unwrap() {
+    for (_, content) in contents(&spec, &sources(), &Mounts::new()).unwrap() {
         assert_eq!(content, Content::Files(Payload::default()));
     }
 }
@@ -104,7 +105,8 @@ fn an_empty_dir_is_everyones_and_keeps_what_is_in_it() {
     let dir = root.path().join("pods/u/volumes/emptydir/e");
     assert_eq!(std::fs::metadata(&dir).unwrap().permissions().mode() & 0o777, 0o777);
     std::fs::write(dir.join("kept"), "").unwrap();
-    set_up(root.path(), Path::new("/pods/u"), &spec, &contents(&spec, &sources()).unwrap(), "3").unwrap();
+    set_up(root.path(), Path::new("/pods/u"), &spec, &contents(&spec, &sources(), &Mounts::new()).unwrap(), "3")
+        .unwrap();
     assert!(dir.join("kept").exists());
 }
 

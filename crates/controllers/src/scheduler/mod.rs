@@ -2,6 +2,8 @@
 
 pub mod fit;
 
+mod claims;
+
 use crate::Context;
 use crate::engine::Key;
 use crate::engine::apply::{Target, gone_is_fine, text};
@@ -64,11 +66,13 @@ pub fn start(context: &Context, world: &World, recorder: &Recorder) -> impl Futu
     let queue = Queue::default();
     scheduler.follow_pods(&queue);
     scheduler.follow_nodes(&queue);
+    scheduler.follow_volumes(&queue);
     async move {
         let nodes =
             scheduler.nodes.clone().run(Api::<Node>::all(scheduler.context.client.clone()), |_, node| Place::of(&node));
         let work = async {
             scheduler.world.is_filled().await;
+            scheduler.world.volumes_are_filled().await;
             scheduler.nodes.is_filled().await;
             queue
                 .work(|key, written| {
@@ -119,13 +123,38 @@ impl Scheduler {
         });
     }
 
+    /// What a pod waits for may have come.
+    fn follow_volumes(self: &Arc<Self>, queue: &Queue<Key>) {
+        let look_again = |queue: &Queue<Key>| {
+            let (this, queue) = (Arc::downgrade(self), queue.clone());
+            move || {
+                let Some(this) = this.upgrade() else { return };
+                let refused = std::mem::take(&mut this.ledger.lock().refused);
+                refused.into_iter().for_each(|key| queue.add(key));
+            }
+        };
+        let (claims, volumes, classes) = (look_again(queue), look_again(queue), look_again(queue));
+        self.world.claims.on_change(move |_| claims());
+        self.world.volumes.on_change(move |_| volumes());
+        self.world.classes.on_change(move |_| classes());
+    }
+
     async fn place(&self, key: &Key, written: &Written) -> Outcome {
         let Some(pod) = self.world.pods.get(key) else { return Ok(Next::WhenAdded) };
         let Some(placing) = &pod.placing else { return Ok(Next::WhenAdded) };
         let node = self.nodes.all().into_iter().map(|(_, node)| node).min_by(|a, b| a.name.cmp(&b.name));
         let verdict = {
             let mut ledger = self.ledger.lock();
-            let verdict = schedule(placing, pod.requested, node.as_deref(), ledger.used);
+            // Under the ledger's lock: a claim that changes now finds the pod among the refused.
+            let is_placed = |uid: &str| ledger.pods.contains_key(uid);
+            let verdict = match node.as_deref().map(|node| claims::verdict(&self.world, key, &pod, node, is_placed)) {
+                Some(claims::Verdict::Waiting) => {
+                    ledger.refused.insert(key.clone());
+                    return Ok(Next::WhenAdded);
+                }
+                Some(claims::Verdict::Unschedulable(message)) => Verdict::Unschedulable { message },
+                Some(claims::Verdict::Ready) | None => schedule(placing, pod.requested, node.as_deref(), ledger.used),
+            };
             match &verdict {
                 Verdict::Bind { .. } => ledger.enter(&pod.facts.uid, pod.requested),
                 Verdict::Unschedulable { .. } => drop(ledger.refused.insert(key.clone())),

@@ -20,8 +20,8 @@ pub(crate) fn check(spec: &At<'_>, errors: &mut Vec<FieldError>) {
 const POD: &[Unsupported] = &[
     refuse(
         "volumes[]",
-        When::HasOther(&["name", "emptyDir", "configMap", "secret"]),
-        "use emptyDir, configMap or secret",
+        When::HasOther(&["name", "emptyDir", "configMap", "secret", "persistentVolumeClaim", "ephemeral"]),
+        "use emptyDir, configMap, secret, persistentVolumeClaim or ephemeral",
     ),
     refuse("volumes[].emptyDir.medium", When::IsNot(&["", "Memory"]), "leave it out or use Memory"),
     refuse("hostNetwork", When::True, LEAVE_OUT),

@@ -292,9 +292,9 @@ fn what_the_agent_cannot_do_yet_is_refused_by_name() {
         (json!({"schedulerName": "mine"}), "schedulerName", "leave it out"),
         (json!({"securityContext": {"sysctls": []}}), "securityContext.sysctls", "leave it out"),
         (
-            json!({"volumes": [{"name": "p", "persistentVolumeClaim": {"claimName": "c"}}]}),
-            "volumes[0].persistentVolumeClaim",
-            "use emptyDir, configMap or secret",
+            json!({"volumes": [{"name": "p", "nfs": {"server": "s", "path": "/"}}]}),
+            "volumes[0].nfs",
+            "use emptyDir, configMap, secret, persistentVolumeClaim or ephemeral",
         ),
         (
             json!({"initContainers": [{"name": "s", "image": "i", "restartPolicy": "Always"}]}),
