@@ -17,7 +17,7 @@ kubectl apply -f -
 # --overwrite: the script can run a second time.
 kubectl label namespace "$NAMESPACE" purpose=batch-processing environment=production --overwrite
 
-# Storage for batch processing. ReadWriteMany on the class "standard" depends on the cluster. This version of kiln has no claims yet.
+# Storage for batch processing. ReadWriteMany on the class "standard" depends on the cluster. kiln's gives it.
 cat << EOF | kubectl apply -f -
 apiVersion: v1
 kind: PersistentVolumeClaim
