@@ -39,6 +39,8 @@ mod respond;
 mod table;
 mod warnings;
 
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod node;
 pub mod openapi;
 pub mod protobuf;

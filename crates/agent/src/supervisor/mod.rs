@@ -65,3 +65,20 @@ fn run(dir: &Path) -> Result<(), String> {
     }
     Ok(())
 }
+
+/// Takes frames off a socket's bytes as both ends do, for the fuzz room; says what came of it.
+#[doc(hidden)]
+pub fn fuzz_frames(bytes: &[u8]) -> String {
+    fn all<T: serde::Serialize + for<'a> serde::Deserialize<'a>>(bytes: &[u8]) -> String {
+        let mut buffer = bytes.to_vec();
+        for n in 0.. {
+            match protocol::decode::<T>(&mut buffer) {
+                Ok(Some(message)) => assert!(protocol::encode(&message).is_ok()),
+                Ok(None) => return format!("rest after {}", if n == 0 { "none" } else { "some" }),
+                Err(error) => return error.to_string(),
+            }
+        }
+        String::new()
+    }
+    format!("{} {}", all::<protocol::Request>(bytes), all::<protocol::Message>(bytes))
+}

@@ -98,3 +98,10 @@ impl Call<'_> {
         respond::status(self.form, status, self.pretty)
     }
 }
+
+/// What the options of a list and of a watch come to, for `fuzzing`.
+pub(crate) fn options_in_words(query: &Query) -> Result<String, Failure> {
+    let start = options::start(query);
+    options::check_list(query)?;
+    Ok(format!("{:?} {:?}", options::wanted(query)?, start?))
+}
