@@ -102,6 +102,7 @@ async fn pod(runtime: &BuiltIn, dir: &Path, uid: &str, resources: Resources) {
         log_path: dir.join(format!("{uid}.log")),
         termination_message: None,
         stop_signal: 15,
+        stdin: Default::default(),
     };
     let pod = runtime.create(sandbox).await.expect("a sandbox");
     pod.start(container).await.expect("a container");

@@ -16,6 +16,7 @@ pub mod supervisor;
 mod disk;
 mod events;
 mod node;
+mod streams;
 mod trees;
 
 use parking_lot::Mutex;
@@ -104,6 +105,26 @@ impl Agent {
     /// A container's log as plain text.
     pub async fn logs(&self, request: logs::LogRequest) -> Result<logs::LogStream, meta::status::Status> {
         logs::serve(&self.context, request).await
+    }
+
+    /// Executes a program in a container of the pod. Errors are the kubelet's; a program that cannot be executed is none, but a
+    /// session that has ended.
+    pub async fn exec(&self, pod_uid: &str, exec: runtime::Exec) -> Result<runtime::Streams, meta::status::Status> {
+        streams::exec(&self.context, pod_uid, exec).await
+    }
+
+    /// Attaches to a container of the pod.
+    pub async fn attach(
+        &self,
+        pod_uid: &str,
+        attach: runtime::Attach,
+    ) -> Result<runtime::Streams, meta::status::Status> {
+        streams::attach(&self.context, pod_uid, attach).await
+    }
+
+    /// Connects to a TCP port of the pod's localhost. The error says why that failed.
+    pub async fn connect(&self, pod_uid: &str, port: u16) -> Result<tokio::net::TcpStream, String> {
+        streams::connect(&self.context, pod_uid, port).await
     }
 }
 

@@ -1,6 +1,6 @@
 //! The Kubernetes API over HTTP: generic handlers over `kinds::KINDS` on a `store::Store`. Must not know any kind by name.
 //!
-//! [ listener ] -> [ server ] -> [ route ] -> [ auth ] -> [ handlers | subresources | discovery ] -> [ storage ]
+//! [ listener ] -> [ server ] -> [ route ] -> [ auth ] -> [ handlers | subresources -> streams | discovery ] -> [ storage ]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod server;
@@ -24,6 +24,7 @@ mod admission;
 mod bootstrap;
 mod expiry;
 mod handlers;
+mod streams;
 mod subresources;
 
 mod sealing;

@@ -78,6 +78,9 @@ pub(crate) async fn serve(
         tracing::info!(n = tasks.len(), "closing connections that are still busy");
     }
     tasks.shutdown().await;
+    // What was HTTP once ends by itself when `stop` says so.
+    server.sessions.close();
+    let _ = tokio::time::timeout(SHUTDOWN_PATIENCE, server.sessions.wait()).await;
     Ok(())
 }
 

@@ -72,7 +72,10 @@ impl Answer {
         let mut response = Response::new(body);
         *response.status_mut() = self.code;
         let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static(self.content_type));
+        // An upgrade has no content.
+        if !self.content_type.is_empty() {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static(self.content_type));
+        }
         headers.extend(self.headers);
         if compress {
             headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));

@@ -16,11 +16,12 @@ use crate::request::RequestInfo;
 use crate::respond::{self, Answer};
 use crate::route::{self, ResourcePath, Route, Verb};
 use crate::snapshot::Snapshots;
-use crate::{bootstrap, deadline, discovery, expiry, health, listener, openapi, subresources};
+use crate::{bootstrap, deadline, discovery, expiry, health, listener, openapi, streams, subresources};
 use axum::body::Body;
 use futures::FutureExt as _;
 use http::header::{CACHE_CONTROL, USER_AGENT, WARNING};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
+use hyper::upgrade::OnUpgrade;
 use kinds::{Kind, Part, Scope};
 use meta::status::{GroupResource, Status};
 use serde_json::json;
@@ -32,6 +33,7 @@ use std::sync::{Arc, OnceLock};
 use tokio::sync::OnceCell;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 /// What a server is given.
 pub struct Config {
@@ -60,6 +62,8 @@ pub struct ApiServer {
     pub(crate) metrics: Metrics,
     /// Ends watches and background work.
     pub(crate) stop: CancellationToken,
+    /// Connections that are no longer HTTP.
+    pub(crate) sessions: TaskTracker,
     version: String,
     pub(crate) trust: Option<Trust>,
     /// Where it listens.
@@ -83,6 +87,7 @@ impl ApiServer {
             node: config.node,
             snapshots: Snapshots::default(),
             stop: CancellationToken::new(),
+            sessions: TaskTracker::new(),
             version: config.version,
             trust: config.trust,
             address: OnceLock::new(),
@@ -123,7 +128,7 @@ impl ApiServer {
 
     async fn deliver(self: &Arc<Self>, user: Result<User, Failure>, request: Request<Body>) -> Response<Body> {
         let began = Instant::now();
-        let (parts, body) = request.into_parts();
+        let (mut parts, body) = request.into_parts();
         let query = Query::parse(parts.uri.query());
         let form = negotiate::form(&parts.headers);
         let route = route::parse(parts.uri.path());
@@ -155,6 +160,7 @@ impl ApiServer {
             query,
             method: parts.method,
             path: parts.uri.path().to_owned(),
+            upgrade: parts.extensions.remove(),
             headers: parts.headers,
             warnings: Vec::new(),
         };
@@ -304,6 +310,7 @@ impl ApiServer {
             path,
             query: incoming.query.clone(),
             headers: incoming.headers.clone(),
+            upgrade: incoming.upgrade.take(),
             form,
             pretty: incoming.pretty,
             warnings: Vec::new(),
@@ -399,6 +406,7 @@ struct Incoming {
     path: String,
     query: Query,
     headers: HeaderMap,
+    upgrade: Option<OnUpgrade>,
     /// `None`: the client takes nothing that can be made.
     form: Option<Form>,
     pretty: bool,
@@ -426,7 +434,7 @@ async fn dispatch(call: &mut Call<'_>, verb: Verb, body: Body) -> Result<Answer,
         return match verb {
             Verb::Get => handlers::get::get(call).await,
             Verb::List => handlers::list::list(call).await,
-            Verb::Watch => handlers::watch::watch(call).await,
+            Verb::Watch => handlers::watch::watch(call).await.and_then(|answer| streams::deliver::watch(call, answer)),
             Verb::Create => handlers::create::create(call, body).await,
             Verb::Update => handlers::update::update(call, body, Part::Spec).await,
             Verb::Patch => handlers::patch::patch(call, body, Part::Spec).await,
@@ -435,10 +443,8 @@ async fn dispatch(call: &mut Call<'_>, verb: Verb, body: Body) -> Result<Answer,
         };
     }
     // Known to Kubernetes, not to this version: say so, instead of a path that is not there.
-    if matches!(
-        subresource.as_str(),
-        "exec" | "attach" | "portforward" | "eviction" | "ephemeralcontainers" | "proxy" | "token" | "resize"
-    ) && !names.subresources.contains(&subresource.as_str())
+    if matches!(subresource.as_str(), "eviction" | "ephemeralcontainers" | "proxy" | "token" | "resize")
+        && !names.subresources.contains(&subresource.as_str())
         && names.group.is_empty()
     {
         return Err(subresources::not_supported(names.plural, &subresource));
@@ -450,11 +456,14 @@ async fn dispatch(call: &mut Call<'_>, verb: Verb, body: Body) -> Result<Answer,
         ("status", Verb::Get) => handlers::get::get(call).await,
         ("status", Verb::Update) => handlers::update::update(call, body, Part::Status).await,
         ("status", Verb::Patch) => handlers::patch::patch(call, body, Part::Status).await,
-        ("log", Verb::Get) => subresources::log::log(call).await,
-        ("token", Verb::Create) => subresources::token::issue(call, body).await,
+        ("log", Verb::Get) => subresources::log::log(call).await.and_then(|answer| streams::deliver::log(call, answer)),
+        ("exec", Verb::Get | Verb::Create) => subresources::stream::exec(call, verb).await,
+        ("attach", Verb::Get | Verb::Create) => subresources::stream::attach(call, verb).await,
+        ("portforward", Verb::Get | Verb::Create) => subresources::stream::port_forward(call, verb).await,
         ("binding", Verb::Create) => subresources::binding::bind(call, body).await,
+        ("token", Verb::Create) => subresources::token::issue(call, body).await,
         ("finalize", Verb::Update) => subresources::finalize::finalize(call, body).await,
-        ("status" | "log" | "binding" | "finalize" | "token", _) => {
+        ("status" | "log" | "exec" | "attach" | "portforward" | "binding" | "finalize" | "token", _) => {
             let resource = format!("{}/{subresource}", names.plural);
             let what = GroupResource { group: names.group, resource: &resource };
             Err(Status::method_not_allowed(what, verb.name()).into())

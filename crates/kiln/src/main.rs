@@ -3,6 +3,7 @@
 mod commands;
 mod demo;
 mod machine;
+mod node;
 mod output;
 mod server;
 

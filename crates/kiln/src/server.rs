@@ -5,18 +5,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use agent::images::{Image, ImageError, ImageStore};
-use agent::logs::write::Stream;
 use apiserver::auth::{Pki, TokenKeys, Trust, User};
-use apiserver::node::{LogRequest, NodeConnection, Output};
 use apiserver::{ApiServer, Config, Sealer};
-use futures::stream::BoxStream;
 use meta::clock::Clock;
-use meta::status::Status;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::machine::{self, SystemClock, SystemEntropy};
+use crate::node::LateNode;
 use crate::output::Problem;
 
 /// Name of the admin kubeconfig in the data directory, there while the server answers.
@@ -200,34 +197,6 @@ fn reachable(address: SocketAddr) -> SocketAddr {
     let loopback: std::net::IpAddr =
         if address.is_ipv4() { std::net::Ipv4Addr::LOCALHOST.into() } else { std::net::Ipv6Addr::LOCALHOST.into() };
     SocketAddr::new(loopback, address.port())
-}
-
-/// The agent is made after the API server, since it is a client of it.
-#[derive(Default)]
-struct LateNode(std::sync::OnceLock<Arc<agent::Agent>>);
-
-#[async_trait::async_trait]
-impl NodeConnection for LateNode {
-    async fn logs(&self, request: LogRequest) -> Result<BoxStream<'static, std::io::Result<bytes::Bytes>>, Status> {
-        let agent = self.0.get().ok_or_else(|| Status::internal("the agent has not started yet"))?;
-        let request = agent::logs::LogRequest {
-            namespace: request.namespace,
-            pod: request.pod,
-            pod_uid: request.pod_uid,
-            container: request.container,
-            follow: request.follow,
-            previous: request.previous,
-            timestamps: request.timestamps,
-            tail_lines: request.tail_lines,
-            output: request.output.map(|output| match output {
-                Output::Stdout => Stream::Stdout,
-                Output::Stderr => Stream::Stderr,
-            }),
-            limit_bytes: request.limit_bytes,
-            since: request.since,
-        };
-        agent.logs(request).await
-    }
 }
 
 /// Image look-ups block on the disk, so they get a thread of their own.

@@ -7,7 +7,7 @@ use crate::invariants::{is_finished, objects};
 use crate::node::Node;
 use crate::recorder::{self, Recording};
 use apiserver::auth::User;
-use apiserver::node::LogRequest;
+use apiserver::node::{AttachRequest, Connection, ExecRequest, LogRequest, Session, Target};
 use apiserver::{ApiServer, NodeConnection};
 use futures::stream::BoxStream;
 use k8s_openapi::api::batch::v1::Job;
@@ -36,13 +36,22 @@ pub struct World {
     agent: JoinHandle<()>,
 }
 
-/// The node has no logs to give.
-struct NoLogs;
+/// A node without anything that streams: its containers are scripts.
+struct NoStreams;
 
 #[async_trait::async_trait]
-impl NodeConnection for NoLogs {
+impl NodeConnection for NoStreams {
     async fn logs(&self, _: LogRequest) -> Result<BoxStream<'static, std::io::Result<bytes::Bytes>>, Status> {
         Err(Status::not_implemented("the simulated node keeps no logs"))
+    }
+    async fn exec(&self, _: ExecRequest) -> Result<Session, Status> {
+        Err(Status::not_implemented("the simulated node has no programs"))
+    }
+    async fn attach(&self, _: AttachRequest) -> Result<Session, Status> {
+        Err(Status::not_implemented("the simulated node has no programs"))
+    }
+    async fn connect(&self, _: &Target, _: u16) -> Result<Box<dyn Connection>, String> {
+        Err("the simulated node has no network".into())
     }
 }
 
@@ -75,7 +84,7 @@ impl World {
             store: store.clone(),
             clock: clock.clone(),
             entropy: chance.clone(),
-            node: Arc::new(NoLogs),
+            node: Arc::new(NoStreams),
             version: "v1.36.2+kiln.sim".into(),
             trust: None,
         });

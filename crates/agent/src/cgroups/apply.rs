@@ -38,8 +38,8 @@ pub fn apply(plan: &Plan) -> Vec<String> {
     shortfalls
 }
 
-/// Another pod's removal may take the parent away between two calls, hence the whole path again.
-fn make_dir(dir: &Path) -> io::Result<()> {
+/// Makes a directory and what is missing above it. Another pod's removal may take the parent away between two calls, hence the whole path again.
+pub fn make_dir(dir: &Path) -> io::Result<()> {
     for _ in 0..3 {
         match fs::create_dir(dir) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(()),
@@ -164,14 +164,16 @@ fn remove_tree(dir: &Path, deadline: Instant) -> io::Result<()> {
     }
 }
 
-fn remove_below(dir: &Path) -> io::Result<()> {
+/// Removes a cgroup with those inside it, all of them empty.
+pub fn remove_below(dir: &Path) -> io::Result<()> {
     for child in children(dir) {
         remove_below(&child)?;
     }
     remove_dir(dir)
 }
 
-fn kill_all(dir: &Path) {
+/// Kills every process in a cgroup and those inside it.
+pub fn kill_all(dir: &Path) {
     if write_existing(&dir.join("cgroup.kill"), "1").is_ok() {
         return;
     }
@@ -190,6 +192,13 @@ fn kill_all(dir: &Path) {
 fn write_existing(path: &Path, text: &str) -> io::Result<()> {
     let mut file = fs::OpenOptions::new().write(true).open(path)?;
     io::Write::write_all(&mut file, text.as_bytes())
+}
+
+/// Removes those inside `dir` that are empty.
+pub fn remove_empty_children(dir: &Path) {
+    for child in children(dir) {
+        let _ = fs::remove_dir(child);
+    }
 }
 
 fn children(dir: &Path) -> Vec<PathBuf> {

@@ -110,7 +110,11 @@ fn process(
     context: &SecurityContext,
     set: &Capabilities,
 ) -> Result<Process, String> {
+    let has_terminal = from.container.tty == Some(true);
     let mut environment = complete(from.environment, &from.image.env, from.hostname);
+    if has_terminal && environment.get("TERM").is_none() {
+        environment.set("TERM", "xterm");
+    }
     if environment.get("HOME").is_none() {
         environment.set("HOME", &from.identity.home);
     }
@@ -131,6 +135,7 @@ fn process(
     let mut process = Process::default();
     process.set_user(user);
     process.set_args(Some(command_line(from)?));
+    process.set_terminal(Some(has_terminal));
     process.set_env(Some(environment.lines()));
     process.set_cwd(working_dir(from));
     process.set_capabilities(Some(capabilities));

@@ -94,7 +94,7 @@ impl Worker {
             Ok(started_at) => Ok(started_at),
             Err(RuntimeError::Start { message, .. }) => Err(Setback::NotExecuted(message)),
             Err(RuntimeError::Gone(_)) => Err(Setback::SandboxGone),
-            Err(error @ (RuntimeError::Create(_) | RuntimeError::Sandbox(_))) => {
+            Err(error @ (RuntimeError::Create(_) | RuntimeError::Sandbox(_) | RuntimeError::NotRunning(_))) => {
                 Err(other("CreateContainerError", error.to_string()))
             }
         }
@@ -177,6 +177,11 @@ impl Worker {
             log_path,
             termination_message: Some(message_file),
             stop_signal: image.config.stop_signal.unwrap_or(libc::SIGTERM),
+            stdin: match (container.stdin, container.stdin_once) {
+                (Some(true), Some(true)) => runtime::Stdin::Once,
+                (Some(true), _) => runtime::Stdin::Open,
+                _ => runtime::Stdin::Null,
+            },
         })
     }
 }

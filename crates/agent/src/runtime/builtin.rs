@@ -2,9 +2,11 @@
 //! so that losing this process loses nothing.
 
 mod client;
+mod descriptor;
 mod executable;
+mod session;
 
-use super::{Container, PodSandbox, Run, Runtime, RuntimeError, Sandbox};
+use super::{Attach, Container, Exec, PodSandbox, Run, Runtime, RuntimeError, Sandbox, Sockets, Streams};
 use crate::cgroups::{self, Cgroups, apply};
 use crate::supervisor::protocol::{BOOT, Boot, Call, READY, SOCKET};
 use crate::supervisor::{ARGV0, records, remove_files};
@@ -189,6 +191,10 @@ impl Runtime for BuiltIn {
         }
         found
     }
+
+    fn find(&self, pod_uid: &str) -> Option<Arc<dyn PodSandbox>> {
+        self.sandboxes.lock().get(pod_uid).map(|sandbox| Arc::clone(sandbox) as Arc<dyn PodSandbox>)
+    }
 }
 
 /// A pod with its supervisor, or what it has left.
@@ -275,6 +281,18 @@ impl PodSandbox for Supervised {
             Some(client) => client.changed().await,
             None => std::future::pending().await,
         }
+    }
+
+    async fn exec(&self, exec: Exec) -> Result<Streams, RuntimeError> {
+        session::streams(&self.sandbox.dir, Call::Exec(exec)).await.ok_or_else(|| self.gone())?
+    }
+
+    async fn attach(&self, attach: Attach) -> Result<Streams, RuntimeError> {
+        session::streams(&self.sandbox.dir, Call::Attach(attach)).await.ok_or_else(|| self.gone())?
+    }
+
+    async fn sockets(&self) -> Result<Sockets, RuntimeError> {
+        session::sockets(&self.sandbox.dir).await.ok_or_else(|| self.gone())?
     }
 
     async fn remove(&self) -> Result<(), RuntimeError> {

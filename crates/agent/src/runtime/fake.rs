@@ -1,7 +1,7 @@
 //! A runtime without containers, for tests and simulations: every run is a script played in tokio's (virtual) time. It keeps its
 //! pods when the agent that started them is gone, as real supervisors do, and can be told to lose them.
 
-use super::{Container, PodSandbox, Run, RunState, Runtime, RuntimeError, Sandbox};
+use super::{Attach, Container, Exec, PodSandbox, Run, RunState, Runtime, RuntimeError, Sandbox, Sockets, Streams};
 use crate::images::{Image, ImageConfig, ImageError};
 use crate::pod::Images;
 use crate::runtime::Rootfs;
@@ -158,6 +158,10 @@ impl Runtime for FakeRuntime {
         let pods = self.0.pods.lock();
         pods.values().map(|sandbox| sandbox.clone() as Arc<dyn PodSandbox>).collect()
     }
+
+    fn find(&self, pod_uid: &str) -> Option<Arc<dyn PodSandbox>> {
+        self.0.pods.lock().get(pod_uid).map(|sandbox| sandbox.clone() as Arc<dyn PodSandbox>)
+    }
 }
 
 struct FakeSandbox {
@@ -302,6 +306,20 @@ impl PodSandbox for FakeSandbox {
         let _ = version.wait_for(|version| seen < *version).await;
     }
 
+    async fn exec(&self, exec: Exec) -> Result<Streams, RuntimeError> {
+        self.is_played(&exec.container)?;
+        Err(RuntimeError::Create("a script has no other programs".into()))
+    }
+
+    async fn attach(&self, attach: Attach) -> Result<Streams, RuntimeError> {
+        self.is_played(&attach.container)?;
+        Err(RuntimeError::Create("a script has nothing to attach to".into()))
+    }
+
+    async fn sockets(&self) -> Result<Sockets, RuntimeError> {
+        Err(RuntimeError::Create("a script has no network".into()))
+    }
+
     async fn remove(&self) -> Result<(), RuntimeError> {
         yield_now().await;
         self.remove_now();
@@ -311,6 +329,15 @@ impl PodSandbox for FakeSandbox {
 }
 
 impl FakeSandbox {
+    fn is_played(&self, container: &str) -> Result<(), RuntimeError> {
+        let inner = self.inner.lock();
+        let play = inner.runs.get(container);
+        match play.is_some_and(|play| matches!(play.run.state, RunState::Running { .. })) {
+            true => Ok(()),
+            false => Err(RuntimeError::NotRunning(container.to_owned())),
+        }
+    }
+
     fn start_now(&self, container: Container) -> Result<Timestamp, RuntimeError> {
         let gone = || RuntimeError::Gone(self.sandbox.pod_uid.clone());
         let this = self.arc().ok_or_else(gone)?;

@@ -2,9 +2,13 @@
 
 pub mod builtin;
 pub mod fake;
+mod streams;
+
+pub use streams::{Attach, Exec, Reader, Resize, Stdin, Streams, Writer};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -86,6 +90,9 @@ pub struct Container {
     pub termination_message: Option<PathBuf>,
     /// SIGTERM unless the image says otherwise.
     pub stop_signal: i32,
+    /// What its process reads. A terminal is asked for in the spec.
+    #[serde(default)]
+    pub stdin: Stdin,
 }
 
 /// Where a container's run stands.
@@ -144,6 +151,18 @@ pub enum RuntimeError {
     /// The supervisor is gone.
     #[error("supervisor of pod {0} is gone")]
     Gone(String),
+    /// There is nothing to execute in or to attach to. The text is the kubelet's.
+    #[error("container not found (\"{0}\")")]
+    NotRunning(String),
+}
+
+/// See [`PodSandbox::sockets`].
+#[derive(Debug)]
+pub struct Sockets {
+    /// `AF_INET`.
+    pub ipv4: OwnedFd,
+    /// `AF_INET6`.
+    pub ipv6: Option<OwnedFd>,
 }
 
 /// A container runtime.
@@ -153,6 +172,8 @@ pub trait Runtime: Send + Sync + 'static {
     async fn create(&self, sandbox: Sandbox) -> Result<Arc<dyn PodSandbox>, RuntimeError>;
     /// Sandboxes that an earlier server left: reconnected, or as `Lost` runs and exit records on disk.
     async fn recover(&self) -> Vec<Arc<dyn PodSandbox>>;
+    /// The sandbox of a pod, while it has one.
+    fn find(&self, pod_uid: &str) -> Option<Arc<dyn PodSandbox>>;
 }
 
 /// One pod's supervisor.
@@ -170,6 +191,13 @@ pub trait PodSandbox: Send + Sync + 'static {
     async fn runs(&self) -> Vec<Run>;
     /// Waits until `runs()` may differ from what it last returned.
     async fn changed(&self);
+    /// Executes a further program in a container that runs; returns when its execve has succeeded. It ends with its container, with
+    /// this server, and when the streams are dropped.
+    async fn exec(&self, exec: Exec) -> Result<Streams, RuntimeError>;
+    /// Attaches to a container that runs.
+    async fn attach(&self, attach: Attach) -> Result<Streams, RuntimeError>;
+    /// Two unconnected TCP sockets of the pod's network namespace: IPv4 and, where the machine has it, IPv6.
+    async fn sockets(&self) -> Result<Sockets, RuntimeError>;
     /// Kills what still runs, waits for it, undoes every mount, cgroup and namespace, ends the supervisor. The directory stays for
     /// the caller. Idempotent.
     async fn remove(&self) -> Result<(), RuntimeError>;

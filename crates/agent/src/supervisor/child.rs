@@ -1,8 +1,10 @@
 //! The container's first process, from clone to execve: it takes on everything that makes it a container, in the one order that works.
 
+use super::birth::ABOUT_TO_EXECUTE;
+use super::program::{Program, create};
 use super::protocol::Failure;
 use super::rootfs::{self, Build};
-use super::{creds, seccomp, sys};
+use super::{creds, seccomp, sys, terminal};
 use crate::cgroups::{apply, plan::Plan};
 use crate::runtime::Container;
 use nix::errno::Errno;
@@ -10,21 +12,17 @@ use nix::sched::{CloneFlags, unshare};
 use nix::sys::prctl;
 use nix::sys::signal::Signal;
 use nix::sys::stat::{Mode, umask};
-use nix::unistd::{dup2_stderr, dup2_stdin, dup2_stdout, execve, setsid};
+use nix::unistd::{dup2_stderr, dup2_stdin, dup2_stdout, setsid};
 use oci_spec::runtime::{Process, Spec};
 use std::convert::Infallible;
-use std::ffi::CString;
 use std::fs::{self, File};
 use std::io::{Read, Write};
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// How much of an image's /etc/passwd and /etc/group is read.
 const MAX_ACCOUNTS: u64 = 1 << 20;
-
-/// Written to the status pipe when all that is left is execve.
-pub const ABOUT_TO_EXECUTE: u8 = b'+';
 
 /// What the first process needs to know.
 pub struct Birth<'a> {
@@ -33,23 +31,38 @@ pub struct Birth<'a> {
     pub scratch: &'a Path,
     pub shm: &'a Path,
     pub host_network: bool,
-    pub stdout: BorrowedFd<'a>,
-    pub stderr: BorrowedFd<'a>,
+    pub stdio: Stdio<'a>,
     /// Closes at execve; carries the marker and, if it fails, a [`Failure`].
     pub status: BorrowedFd<'a>,
 }
 
+/// What a program reads and writes.
+pub enum Stdio<'a> {
+    /// The container's /dev/null where there is no pipe.
+    Pipes { stdin: Option<BorrowedFd<'a>>, stdout: Option<BorrowedFd<'a>>, stderr: Option<BorrowedFd<'a>> },
+    /// A terminal of the container's own, whose other side is sent through this socket.
+    Terminal { console: BorrowedFd<'a> },
+}
+
 /// Becomes the container's program, or reports why it cannot and ends. Never drops what `birth` borrows.
 pub fn run(birth: &Birth<'_>) -> ! {
+    become_or_report(birth.status, |kept| become_program(birth, kept))
+}
+
+/// Ends the process with a report of why it has not become another.
+pub fn become_or_report(
+    status: BorrowedFd<'_>,
+    become_program: impl FnOnce(&mut Option<File>) -> Result<Infallible, Failure>,
+) -> ! {
     // Where to report: the borrowed pipe until descriptors are closed, then what is kept of it.
     let mut kept = None;
-    let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| become_program(birth, &mut kept)));
+    let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| become_program(&mut kept)));
     let failure = match outcome {
         Ok(Err(failure)) => failure,
         Ok(Ok(never)) => match never {},
         Err(_) => create("the container's set-up failed unexpectedly"),
     };
-    let status = kept.map_or_else(|| birth.status.try_clone_to_owned().map(File::from), Ok);
+    let status = kept.map_or_else(|| status.try_clone_to_owned().map(File::from), Ok);
     if let (Ok(text), Ok(mut status)) = (serde_json::to_vec(&failure), status) {
         let _ = status.write_all(&text);
     }
@@ -63,7 +76,7 @@ fn become_program(birth: &Birth<'_>, kept: &mut Option<File>) -> Result<Infallib
         return Err(create("the container has no process"));
     };
     let program = Program::of(process)?;
-    join_and_detach(birth, process)?;
+    detach(&birth.cgroup.v1, process)?;
     let own_cgroup_namespace = unshare(CloneFlags::CLONE_NEWCGROUP).is_ok();
     let build = Build {
         rootfs: &container.rootfs,
@@ -75,21 +88,16 @@ fn become_program(birth: &Birth<'_>, kept: &mut Option<File>) -> Result<Infallib
         own_cgroup_namespace,
     };
     rootfs::enter(&build).map_err(create)?;
-    take_null_as_stdin()?;
-    // A working directory of /proc/self/fd/7 must not lead to the host.
-    let status = sys::keep_only(birth.status).map_err(|e| create(format!("failed to close descriptors: {e}")))?;
-    let status = kept.insert(File::from(status));
-    let home = drop_privileges(spec, process)?;
-    // The pipe breaks if the supervisor died before the death signal was set.
-    if status.write_all(&[ABOUT_TO_EXECUTE]).is_err() {
-        sys::exit_now(1);
+    take_stdio(&birth.stdio)?;
+    if let Stdio::Terminal { .. } = birth.stdio {
+        rootfs::mount_console().map_err(|e| create(format!("failed to make /dev/console: {e}")))?;
     }
-    Err(program.execute(&home))
+    finish(spec, process, program, birth.status, kept)
 }
 
 /// The parts that need the host's file system.
-fn join_and_detach(birth: &Birth<'_>, process: &Process) -> Result<(), Failure> {
-    for dir in &birth.cgroup.v1 {
+pub fn detach(v1_cgroups: &[PathBuf], process: &Process) -> Result<(), Failure> {
+    for dir in v1_cgroups {
         // The supervisor has reported directories that could not be made.
         let _ = apply::join(dir);
     }
@@ -99,24 +107,54 @@ fn join_and_detach(birth: &Birth<'_>, process: &Process) -> Result<(), Failure> 
     }
     // What is made in the root has exactly the modes it is made with.
     umask(Mode::empty());
-    let failed = |what: &'static str| move |error: Errno| create(format!("failed to {what}: {error}"));
-    setsid().map_err(failed("start a session"))?;
-    dup2_stdout(birth.stdout).map_err(failed("set stdout"))?;
-    dup2_stderr(birth.stderr).map_err(failed("set stderr"))?;
+    setsid().map_err(|error| create(format!("failed to start a session: {error}")))?;
     Ok(())
 }
 
-/// The container's /dev/null, which has a name inside; the supervisor's own is what stdin was until now.
-fn take_null_as_stdin() -> Result<(), Failure> {
-    let null = File::open("/dev/null").map_err(|e| create(format!("failed to open /dev/null: {e}")))?;
-    dup2_stdin(&null).map_err(|e| create(format!("failed to set stdin: {e}")))
+/// Inside the root: its /dev/null has a name there, the supervisor's own is what stdin was until now.
+pub fn take_stdio(stdio: &Stdio<'_>) -> Result<(), Failure> {
+    let failed = |what: &'static str| move |error: Errno| create(format!("failed to set {what}: {error}"));
+    match stdio {
+        Stdio::Pipes { stdin, stdout, stderr } => {
+            let null = File::options().read(true).write(true).open("/dev/null");
+            let null = null.map_err(|e| create(format!("failed to open /dev/null: {e}")))?;
+            dup2_stdin(stdin.unwrap_or(null.as_fd())).map_err(failed("stdin"))?;
+            dup2_stdout(stdout.unwrap_or(null.as_fd())).map_err(failed("stdout"))?;
+            dup2_stderr(stderr.unwrap_or(null.as_fd())).map_err(failed("stderr"))
+        }
+        Stdio::Terminal { console } => {
+            let slave = terminal::make(*console).map_err(|e| create(format!("failed to make a terminal: {e}")))?;
+            dup2_stdin(&slave).map_err(failed("stdin"))?;
+            dup2_stdout(&slave).map_err(failed("stdout"))?;
+            dup2_stderr(&slave).map_err(failed("stderr"))
+        }
+    }
+}
+
+/// The last steps, inside the root. Closes every descriptor but stdio and the status pipe.
+pub fn finish(
+    spec: &Spec,
+    process: &Process,
+    program: Program,
+    status: BorrowedFd<'_>,
+    kept: &mut Option<File>,
+) -> Result<Infallible, Failure> {
+    // A working directory of /proc/self/fd/7 must not lead to the host.
+    let status = sys::keep_only(status).map_err(|e| create(format!("failed to close descriptors: {e}")))?;
+    let status = kept.insert(File::from(status));
+    let home = drop_privileges(spec, process)?;
+    // The pipe breaks if the supervisor died before the death signal was set.
+    if status.write_all(&[ABOUT_TO_EXECUTE]).is_err() {
+        sys::exit_now(1);
+    }
+    Err(program.execute(&home))
 }
 
 /// Returns the user's home directory.
 fn drop_privileges(spec: &Spec, process: &Process) -> Result<String, Failure> {
     let (passwd, group) = (read_accounts("/etc/passwd"), read_accounts("/etc/group"));
     let identity = creds::identity(process.user(), &passwd, &group).map_err(create)?;
-    rootfs::give_output_to(identity.uid);
+    rootfs::give_stdio_to(identity.uid);
     enter_directory(process.cwd())?;
     creds::limit(process.rlimits().as_deref().unwrap_or_default())
         .map_err(|e| create(format!("failed to set resource limits: {e}")))?;
@@ -171,104 +209,4 @@ fn enter_directory(cwd: &Path) -> Result<(), Failure> {
         return Err(create("the working directory is outside of the container's root"));
     }
     Ok(())
-}
-
-/// What to execute.
-struct Program {
-    name: String,
-    args: Vec<CString>,
-    env: Vec<CString>,
-    path: String,
-}
-
-impl Program {
-    fn of(process: &Process) -> Result<Self, Failure> {
-        let args = process.args().as_deref().unwrap_or_default();
-        let Some(name) = args.first().filter(|name| !name.is_empty()) else {
-            return Err(create("no command specified"));
-        };
-        let env = process.env().as_deref().unwrap_or_default();
-        let path = env.iter().rev().find_map(|entry| entry.strip_prefix("PATH="));
-        let usual = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-        Ok(Self {
-            name: name.clone(),
-            args: c_strings(args)?,
-            env: c_strings(env)?,
-            path: path.unwrap_or(usual).to_owned(),
-        })
-    }
-
-    /// Returns only if it fails: 127 if there is no such program, 126 if it cannot be executed.
-    fn execute(mut self, home: &str) -> Failure {
-        let has_home = self.env.iter().any(|entry| entry.as_bytes().starts_with(b"HOME="));
-        if let (false, Ok(entry)) = (has_home, CString::new(format!("HOME={home}"))) {
-            self.env.push(entry);
-        }
-        let name = &self.name;
-        if name.contains('/') {
-            let error = self.attempt(name);
-            return match error {
-                Errno::ENOENT if !Path::new(name).exists() => {
-                    not_found(format!("exec: {name:?}: stat {name}: no such file or directory"))
-                }
-                Errno::ENOENT | Errno::ENOTDIR => not_found(format!("exec: {name:?}: {}", error.text())),
-                _ => cannot(name, error),
-            };
-        }
-        let mut refused = None;
-        for dir in self.path.split(':') {
-            let dir = if dir.is_empty() { "." } else { dir };
-            let candidate = format!("{dir}/{name}");
-            match self.attempt(&candidate) {
-                Errno::ENOENT if Path::new(&candidate).exists() => {
-                    return not_found(format!("exec: {candidate:?}: {}", Errno::ENOENT.text()));
-                }
-                Errno::ENOENT | Errno::ENOTDIR => {}
-                Errno::EACCES => refused = Some(Errno::EACCES),
-                error => return cannot(name, error),
-            }
-        }
-        match refused {
-            Some(error) => cannot(name, error),
-            None => not_found(format!("exec: {name:?}: executable file not found in $PATH")),
-        }
-    }
-
-    fn attempt(&self, path: &str) -> Errno {
-        let Ok(path) = CString::new(path) else {
-            return Errno::EINVAL;
-        };
-        match execve(&path, &self.args, &self.env) {
-            Err(error) => error,
-            Ok(never) => match never {},
-        }
-    }
-}
-
-/// The kernel's errors in the words that users of other runtimes know.
-trait Text {
-    fn text(&self) -> String;
-}
-
-impl Text for Errno {
-    fn text(&self) -> String {
-        self.desc().to_lowercase()
-    }
-}
-
-fn not_found(message: String) -> Failure {
-    Failure::Start { message, exit_code: 127 }
-}
-
-fn cannot(name: &str, error: Errno) -> Failure {
-    Failure::Start { message: format!("exec: {name:?}: {}", error.text()), exit_code: 126 }
-}
-
-fn create(message: impl Into<String>) -> Failure {
-    Failure::Create(message.into())
-}
-
-fn c_strings(words: &[String]) -> Result<Vec<CString>, Failure> {
-    let converted: Result<Vec<_>, _> = words.iter().map(|word| CString::new(word.as_str())).collect();
-    converted.map_err(|_| create("an argument or environment variable contains a NUL byte"))
 }

@@ -1,57 +1,59 @@
 //! One run of a container as its supervisor holds it: from clone3 to the exit record.
 
-use super::child::{self, ABOUT_TO_EXECUTE, Birth};
+use super::audience::Audience;
+use super::birth::Birth;
+use super::child::{self, Stdio};
+use super::handover;
 use super::protocol::{Boot, Failure};
 use super::sys::{self, Cloned};
 use crate::cgroups::{apply, plan};
 use crate::logs::write::{LogWriter, Stream};
-use crate::runtime::{Container, RunState};
+use crate::runtime::{Container, RunState, Stdin};
 use jiff::Timestamp;
 use nix::fcntl::OFlag;
 use nix::unistd::pipe2;
+use oci_spec::runtime::Spec;
 use rustix::fs::{Mode, OFlags};
 use rustix::process::{Signal, WaitId, WaitIdOptions, pidfd_send_signal, waitid};
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// The largest piece of output taken at once: what a pipe holds.
 const PIECE: usize = 64 * 1024;
-
-/// How long a first process may take to make its root; it takes milliseconds, unless something in the kernel hangs.
-const BIRTH: Duration = Duration::from_secs(120);
+/// A terminal gives 4 KiB at a time and holds no more than 64 KiB; the rest is margin.
+const TERMINAL_PIECES: usize = 256;
 
 /// A container's process and all that belongs to it.
 pub struct Live {
     pub name: String,
     pub attempt: u32,
+    /// Further programs are executed as this one was.
+    pub spec: Spec,
     pub pid: u32,
     pub pidfd: OwnedFd,
     pub started_at: Timestamp,
     /// When the grace period is over.
     pub kill_at: Option<Instant>,
-    /// When a program that is still not executed never will be.
-    pub born_by: Option<Instant>,
+    pub birth: Birth,
+    /// A terminal's output, if there is one.
     pub stdout: Option<File>,
     pub stderr: Option<File>,
-    /// Open until the program was executed or could not be.
-    pub status: Option<File>,
-    said: Vec<u8>,
+    /// What its input comes through. `None` if that is /dev/null, or is in the hands of the only client it will have.
+    pub stdin: Option<OwnedFd>,
+    pub stdin_kind: Stdin,
+    /// A terminal's master.
+    pub terminal: Option<OwnedFd>,
+    /// On which the master comes.
+    console: Option<UnixStream>,
     log: LogWriter,
     stop_signal: i32,
-    cgroup: plan::Plan,
+    pub cgroup: plan::Plan,
     /// Keeps `kiln image rm` from removing what the root is made of.
     _layers: Vec<OwnedFd>,
-}
-
-/// How a start went.
-pub enum Birthday {
-    /// Its first process is still at work.
-    Unborn,
-    Executed,
-    Failed(Failure),
 }
 
 /// Where things are in the pod's directory.
@@ -67,7 +69,7 @@ pub fn shm(pod_dir: &Path) -> PathBuf {
 /// Starts the first process. Limits that could not be set are added to `shortfalls`.
 pub fn launch(
     boot: &Boot,
-    container: &Container,
+    container: Container,
     now: Timestamp,
     shortfalls: &mut Vec<String>,
 ) -> Result<Live, Failure> {
@@ -81,52 +83,92 @@ pub fn launch(
     launched
 }
 
-fn launch_in(boot: &Boot, cgroup: &plan::Plan, container: &Container, now: Timestamp) -> Result<Live, Failure> {
+/// A failure to do `what`.
+pub fn failed(what: &str, error: impl std::fmt::Display) -> Failure {
+    Failure::Create(format!("failed to {what}: {error}"))
+}
+
+/// A pipe whose first end, if it is ours to keep, does not block us.
+pub fn pipe() -> Result<(OwnedFd, OwnedFd), Failure> {
+    pipe2(OFlag::O_CLOEXEC).map_err(|e| failed("make a pipe", e))
+}
+
+/// Makes an end that we keep, or hand over, one that does not block.
+pub fn unblocked(end: OwnedFd) -> Result<OwnedFd, Failure> {
+    rustix::io::ioctl_fionbio(&end, true).map_err(|e| failed("prepare a pipe", e))?;
+    Ok(end)
+}
+
+/// A cgroup as clone3 wants it.
+pub fn open_cgroup(dir: &Path) -> Option<OwnedFd> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    rustix::fs::open(dir, flags, Mode::empty()).ok()
+}
+
+fn launch_in(boot: &Boot, cgroup: &plan::Plan, container: Container, now: Timestamp) -> Result<Live, Failure> {
     let pod_dir = &boot.sandbox.dir;
-    let failed = |what: &str, error: io::Error| Failure::Create(format!("failed to {what}: {error}"));
     let layers = crate::images::hold(&container.rootfs.lower).map_err(|e| failed("use the image", e))?;
     let log = LogWriter::open(&container.log_path)
         .map_err(|e| failed(&format!("open the log {}", container.log_path.display()), e))?;
-    let pipe = || pipe2(OFlag::O_CLOEXEC).map_err(|e| failed("make a pipe", e.into()));
-    let (stdout, stdout_end) = pipe()?;
-    let (stderr, stderr_end) = pipe()?;
-    let (status, status_end) = pipe()?;
-    for end in [&stdout, &stderr, &status] {
-        rustix::io::ioctl_fionbio(end, true).map_err(|e| failed("prepare a pipe", e.into()))?;
+    let (birth, status_end) = Birth::expect().map_err(|e| failed("make a pipe", e))?;
+    let has_terminal = container.spec.process().as_ref().and_then(|process| process.terminal()).unwrap_or(false);
+    let mut ends = Ends::default();
+    // What only the child needs is closed here at the end of this function.
+    let (mut stdin_end, mut stdout_end, mut stderr_end, mut console_end) = (None, None, None, None);
+    if has_terminal {
+        let (ours, theirs) = UnixStream::pair().map_err(|e| failed("make a socket", e))?;
+        ours.set_nonblocking(true).map_err(|e| failed("prepare a socket", e))?;
+        (ends.console, console_end) = (Some(ours), Some(theirs));
+    } else {
+        if container.stdin != Stdin::Null {
+            let (theirs, ours) = pipe()?;
+            (ends.stdin, stdin_end) = (Some(unblocked(ours)?), Some(theirs));
+        }
+        let (ours, theirs) = pipe()?;
+        (ends.stdout, stdout_end) = (Some(unblocked(ours)?), Some(theirs));
+        let (ours, theirs) = pipe()?;
+        (ends.stderr, stderr_end) = (Some(unblocked(ours)?), Some(theirs));
     }
-    let directory = cgroup.unified.as_ref().and_then(|dir| {
-        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        rustix::fs::open(dir, flags, Mode::empty()).ok()
-    });
+    let stdio = match &console_end {
+        Some(console) => Stdio::Terminal { console: console.as_fd() },
+        None => Stdio::Pipes {
+            stdin: stdin_end.as_ref().map(AsFd::as_fd),
+            stdout: stdout_end.as_ref().map(AsFd::as_fd),
+            stderr: stderr_end.as_ref().map(AsFd::as_fd),
+        },
+    };
+    let directory = cgroup.unified.as_deref().and_then(open_cgroup);
     let scratch = scratch(pod_dir, &container.name, container.attempt);
     let shm = shm(pod_dir);
-    let birth = Birth {
-        container,
+    let child = child::Birth {
+        container: &container,
         cgroup,
         scratch: &scratch,
         shm: &shm,
         host_network: boot.sandbox.host_network,
-        stdout: stdout_end.as_fd(),
-        stderr: stderr_end.as_fd(),
+        stdio,
         status: status_end.as_fd(),
     };
     let flags = libc::CLONE_NEWPID | libc::CLONE_NEWNS;
     let cloned = sys::clone3(flags, directory.as_ref().map(AsFd::as_fd))
         .map_err(|e| failed("clone the container's process", e))?;
     match cloned {
-        Cloned::Child => child::run(&birth),
+        Cloned::Child => child::run(&child),
         Cloned::Parent { pid, pidfd } => Ok(Live {
-            name: container.name.clone(),
+            name: container.name,
             attempt: container.attempt,
+            spec: container.spec,
             pid,
             pidfd,
             started_at: now,
             kill_at: None,
-            born_by: Instant::now().checked_add(BIRTH),
-            stdout: Some(stdout.into()),
-            stderr: Some(stderr.into()),
-            status: Some(status.into()),
-            said: Vec::new(),
+            birth,
+            stdout: ends.stdout.map(File::from),
+            stderr: ends.stderr.map(File::from),
+            stdin: ends.stdin,
+            stdin_kind: container.stdin,
+            terminal: None,
+            console: ends.console,
             log,
             stop_signal: container.stop_signal,
             cgroup: cgroup.clone(),
@@ -135,41 +177,45 @@ fn launch_in(boot: &Boot, cgroup: &plan::Plan, container: &Container, now: Times
     }
 }
 
+/// Our ends of what the container reads and writes.
+#[derive(Default)]
+struct Ends {
+    stdin: Option<OwnedFd>,
+    stdout: Option<OwnedFd>,
+    stderr: Option<OwnedFd>,
+    console: Option<UnixStream>,
+}
+
 impl Live {
-    /// Reads the status pipe.
-    pub fn read_status(&mut self) -> Birthday {
-        let Some(status) = &mut self.status else {
-            return Birthday::Unborn;
+    /// Takes the terminal that the container has made, if it was to. It was sent before the program was executed.
+    pub fn take_terminal(&mut self) {
+        let Some(console) = self.console.take() else {
+            return;
         };
-        let mut piece = [0; 4096];
-        loop {
-            match status.read(&mut piece) {
-                Ok(0) => break,
-                Ok(length) => self.said.extend_from_slice(&piece[..length]),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Birthday::Unborn,
-                Err(_) => break,
-            }
-        }
-        self.status = None;
-        self.born_by = None;
-        verdict(&std::mem::take(&mut self.said))
+        let Some(master) = receive_terminal(&console) else {
+            return;
+        };
+        self.stdout = master.try_clone().ok().map(File::from);
+        self.terminal = Some(master);
     }
 
-    /// Copies what the container has written into its log. An output at its end is closed.
-    pub fn copy_output(&mut self, stream: Stream, now: Timestamp) {
-        self.copy(stream, now, 1);
+    /// Copies what the container has written into its log and to those attached. An output at its end is closed.
+    pub fn copy_output(&mut self, stream: Stream, now: Timestamp, audience: &mut Audience) {
+        self.copy(stream, now, 1, audience);
     }
 
     /// Copies what is left in the pipes, and no more: the container may have handed one to a neighbour, which writes on.
-    pub fn drain_output(&mut self, now: Timestamp) {
+    pub fn drain_output(&mut self, now: Timestamp, audience: &mut Audience) {
         for stream in [Stream::Stdout, Stream::Stderr] {
             let pipe = match stream {
                 Stream::Stdout => &self.stdout,
                 Stream::Stderr => &self.stderr,
             };
-            let left = pipe.as_ref().map_or(Ok(0), rustix::io::ioctl_fionread).unwrap_or(0);
-            self.copy(stream, now, left as usize / PIECE + 1);
+            let pieces = match &self.terminal {
+                Some(_) => TERMINAL_PIECES,
+                None => pipe.as_ref().map_or(Ok(0), rustix::io::ioctl_fionread).unwrap_or(0) as usize / PIECE + 1,
+            };
+            self.copy(stream, now, pieces, audience);
             // A disk that is full loses the log's end, not the exit code.
             let _ = self.log.finish(stream, now);
         }
@@ -177,7 +223,7 @@ impl Live {
         self.stderr = None;
     }
 
-    fn copy(&mut self, stream: Stream, now: Timestamp, pieces: usize) {
+    fn copy(&mut self, stream: Stream, now: Timestamp, pieces: usize, audience: &mut Audience) {
         let source = match stream {
             Stream::Stdout => &mut self.stdout,
             Stream::Stderr => &mut self.stderr,
@@ -193,10 +239,19 @@ impl Live {
                     let _ = self.log.finish(stream, now);
                     return;
                 }
-                // A full disk loses lines; it must not stop the container, which would block on a full pipe.
-                Ok(length) => drop(self.log.write(stream, &piece[..length], now)),
+                Ok(length) => {
+                    // A full disk loses lines; it must not stop the container, which would block on a full pipe.
+                    let _ = self.log.write(stream, &piece[..length], now);
+                    audience.send(&self.name, stream, &piece[..length]);
+                }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(_) => return,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                // A terminal that nobody holds any more says EIO.
+                Err(_) => {
+                    *source = None;
+                    let _ = self.log.finish(stream, now);
+                    return;
+                }
             }
         }
     }
@@ -221,14 +276,7 @@ impl Live {
 
     /// How it ended; `None` while it has not. Call once.
     pub fn reap(&self, now: Timestamp) -> Option<RunState> {
-        let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
-        let status = waitid(WaitId::PidFd(self.pidfd.as_fd()), options).ok()??;
-        let (exit_code, killed) = match (status.exit_status(), status.terminating_signal()) {
-            (Some(code), _) => (code, false),
-            (None, Some(signal)) => (128 + signal, signal == libc::SIGKILL),
-            // Neither cannot be; a number that says "unknown" beats a pod that never ends.
-            (None, None) => (255, false),
-        };
+        let (exit_code, killed) = reap(&self.pidfd)?;
         // The kernel may have killed a child only, which the main process survived or reported in its own way.
         let counted = || self.cgroup.oom_counter.as_deref().map_or(0, apply::oom_kills);
         Some(RunState::Exited {
@@ -245,39 +293,27 @@ impl Live {
     }
 }
 
+/// The exit code of a child that has ended, and whether SIGKILL ended it.
+pub fn reap(pidfd: &OwnedFd) -> Option<(i32, bool)> {
+    let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
+    let status = waitid(WaitId::PidFd(pidfd.as_fd()), options).ok()??;
+    Some(match (status.exit_status(), status.terminating_signal()) {
+        (Some(code), _) => (code, false),
+        (None, Some(signal)) => (128 + signal, signal == libc::SIGKILL),
+        // Neither cannot be; a number that says "unknown" beats a pod that never ends.
+        (None, None) => (255, false),
+    })
+}
+
+/// The master that a child has sent before it executed its program.
+pub fn receive_terminal(console: &UnixStream) -> Option<OwnedFd> {
+    let (_, mut handles) = handover::receive(console.as_fd(), &mut [0; 8]).ok()?;
+    unblocked(handles.pop()?).ok()
+}
+
 fn remove_cgroup(cgroup: &plan::Plan) {
     for dir in cgroup.unified.iter().chain(&cgroup.v1) {
         // What is busy for a moment yet is removed with the pod.
-        let _ = apply::remove_dir(dir);
-    }
-}
-
-fn verdict(said: &[u8]) -> Birthday {
-    let (executed, report) = match said.split_first() {
-        Some((&ABOUT_TO_EXECUTE, rest)) => (true, rest),
-        _ => (false, said),
-    };
-    if report.is_empty() && executed {
-        return Birthday::Executed;
-    }
-    Birthday::Failed(
-        serde_json::from_slice(report)
-            .unwrap_or_else(|_| Failure::Create("the container's first process was killed during its set-up".into())),
-    )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_status_pipe_tells_execution_from_failure_and_death() {
-        let failure = Failure::Start { message: "m".into(), exit_code: 127 };
-        let text = serde_json::to_vec(&failure).unwrap();
-        assert!(matches!(verdict(b"+"), Birthday::Executed));
-        for said in [text.clone(), [b"+".as_slice(), &text].concat()] {
-            assert!(matches!(verdict(&said), Birthday::Failed(seen) if seen == failure));
-        }
-        assert!(matches!(verdict(b""), Birthday::Failed(Failure::Create(_))));
+        let _ = apply::remove_below(dir);
     }
 }

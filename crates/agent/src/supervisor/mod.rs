@@ -7,20 +7,31 @@
 //!                           └─ clone3 ─> container b
 //! ```
 //!
+//! Whoever executes something in a container or attaches to it comes on a connection of his own and gets descriptors through it: pipe
+//! ends, a terminal, sockets of the pod's network. What flows through them does not pass through here, so that no client, however
+//! slow, can hold this process up; and the kernel ends them when the server dies.
+//!
 //! Single-threaded on purpose: what clone3 copies must be whole. It needs Linux 5.12 (mount_setattr).
 
+mod audience;
+mod birth;
 mod boot;
 mod child;
 mod container;
 mod creds;
+pub(crate) mod handover;
+mod joined;
 mod mounts;
+mod program;
 pub(crate) mod protocol;
 pub(crate) mod records;
 mod rootfs;
 pub mod seccomp;
 mod serve;
-mod sys;
+mod session;
+pub(crate) mod sys;
 mod syscalls;
+mod terminal;
 
 pub(crate) use boot::remove_files;
 

@@ -1,7 +1,7 @@
 //! What server and supervisor say to each other: frames of a little-endian u32 length and JSON.
 
 use crate::cgroups::Cgroups;
-use crate::runtime::{Container, Run, RuntimeError, Sandbox};
+use crate::runtime::{Attach, Container, Exec, Run, RuntimeError, Sandbox};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::io;
@@ -38,32 +38,75 @@ pub enum Call {
     Stop { container: String, grace_seconds: u64 },
     /// Sends the runs now and whenever they change, as [`Message::Runs`].
     Subscribe,
+    /// Replies once the program was executed or could not be, with its handles; [`Message::Exited`] follows. The only call on its
+    /// connection, with which the program is killed.
+    Exec(Exec),
+    /// Replies with handles; [`Message::Exited`] follows when the container has ended. The only call on its connection.
+    Attach(Attach),
+    /// Replies with sockets of the pod's network namespace as handles. The only call on its connection.
+    Sockets,
     /// Replies when everything is gone; then the supervisor ends.
     Remove,
+}
+
+/// What a descriptor that comes with a reply is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Handle {
+    /// To write to.
+    Stdin,
+    /// To read from.
+    Stdout,
+    /// To read from.
+    Stderr,
+    /// A terminal's master.
+    Terminal,
+    /// A TCP socket.
+    Ipv4,
+    /// A TCP socket.
+    Ipv6,
 }
 
 /// Supervisor to server.
 #[derive(Debug, Serialize, Deserialize)]
 pub enum Message {
-    Reply { id: u64, result: Result<Done, Failure> },
+    Reply {
+        id: u64,
+        result: Result<Done, Failure>,
+    },
     Runs(Vec<Run>),
+    /// What call `id` executed, or the container it attached to, has ended.
+    Exited {
+        id: u64,
+        exit_code: i32,
+    },
 }
 
 /// A call that succeeded.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Done {
     /// For `Start`.
     pub started_at: Option<Timestamp>,
     /// What was asked for and could not be had, for the server's log.
     #[serde(default)]
     pub shortfalls: Vec<String>,
+    /// The descriptors that come with this message, in their order.
+    #[serde(default)]
+    pub handles: Vec<Handle>,
+    /// For `Attach`: the container's input goes on when the client's ends.
+    #[serde(default)]
+    pub ends_with_input: bool,
 }
 
 /// A call that failed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Failure {
     Create(String),
-    Start { message: String, exit_code: i32 },
+    Start {
+        message: String,
+        exit_code: i32,
+    },
+    /// The container that was named.
+    NotRunning(String),
 }
 
 impl From<Failure> for RuntimeError {
@@ -71,6 +114,7 @@ impl From<Failure> for RuntimeError {
         match failure {
             Failure::Create(message) => RuntimeError::Create(message),
             Failure::Start { message, exit_code } => RuntimeError::Start { message, exit_code },
+            Failure::NotRunning(container) => RuntimeError::NotRunning(container),
         }
     }
 }

@@ -452,12 +452,30 @@ fn mkdirs(path: &Path) -> Result<(), Errno> {
     made.map_err(as_errno)
 }
 
-/// Makes the container's pipes its user's, so that /dev/stdout can be opened.
-pub fn give_output_to(uid: u32) {
-    for fd in [io::stdout().as_fd(), io::stderr().as_fd()] {
-        // Nobody but a non-root user needs it, and a host may refuse.
-        let _ = fchown(fd, Some(Uid::from_raw(uid)), None);
+/// Makes the container's pipes or terminal its user's, so that /dev/stdout can be opened. /dev/null stays everybody's.
+pub fn give_stdio_to(uid: u32) {
+    for fd in [io::stdin().as_fd(), io::stdout().as_fd(), io::stderr().as_fd()] {
+        let is_null = |stat: rustix::fs::Stat| {
+            FileType::from_raw_mode(stat.st_mode) == FileType::CharacterDevice && stat.st_rdev == makedev(1, 3)
+        };
+        if fstat(fd).is_ok_and(|stat| !is_null(stat)) {
+            // Nobody but a non-root user needs it, and a host may refuse.
+            let _ = fchown(fd, Some(Uid::from_raw(uid)), None);
+        }
     }
+}
+
+/// Shows the terminal on stdin as /dev/console, as other runtimes do. Called inside the root.
+pub fn mount_console() -> Result<(), Errno> {
+    let file = Mode::from_raw_mode(0o600);
+    match mknodat(CWD, "/dev/console", FileType::RegularFile, file, 0) {
+        Ok(()) | Err(Errno::EXIST) => {}
+        Err(error) => return Err(error),
+    }
+    let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_EMPTY_PATH;
+    let tree = open_tree(io::stdin(), "", flags)?;
+    let place = open("/dev/console", OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
+    attach(&tree, &place)
 }
 
 fn said(verb: &str, path: &Path, error: Errno) -> String {

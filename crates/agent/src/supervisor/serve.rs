@@ -1,21 +1,25 @@
 //! The supervisor's loop: one poll over its socket, its clients, its containers' pipes and pidfds, and the server's lifeline.
 
-use super::container::{self, Birthday, Live};
+mod client;
+mod streams;
+
+use super::audience::Audience;
+use super::birth::Birthday;
+use super::container::{self, Live};
 use super::protocol::{self, Boot, Call, Done, Failure, Message, Request};
 use super::records::{self, Durability};
+use super::session::Session;
 use crate::logs::write::Stream;
 use crate::runtime::{Container, Run, RunState};
+use client::Client;
 use jiff::Timestamp;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::collections::BTreeMap;
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
-
-/// A client that lets this much pile up is cut off; it can come again and subscribe.
-const MAX_UNSENT: usize = 32 << 20;
 
 /// Why the loop ended.
 pub enum End {
@@ -53,19 +57,15 @@ pub struct Supervisor {
     /// Starts that wait for their program to be executed: container → (client, request).
     waiting: BTreeMap<String, (u64, u64, Vec<String>)>,
     runs: BTreeMap<String, Run>,
+    /// Further programs in the containers, by number.
+    sessions: BTreeMap<u64, Session>,
+    n_sessions_ever: u64,
+    audience: Audience,
     removing: Vec<(u64, u64)>,
     orphaned: bool,
     n_clients_ever: u64,
     /// What the server should log about the pod; told with the first start.
     shortfalls: Vec<String>,
-}
-
-struct Client {
-    stream: UnixStream,
-    received: Vec<u8>,
-    unsent: Vec<u8>,
-    subscribed: bool,
-    closed: bool,
 }
 
 /// What a poll entry belongs to.
@@ -77,6 +77,10 @@ enum Source {
     Status(String),
     Output(String, Stream),
     Exit(String),
+    SessionStatus(u64),
+    SessionExit(u64),
+    /// A pipe of somebody who is attached.
+    Sink(u64, Stream),
 }
 
 impl Supervisor {
@@ -92,6 +96,9 @@ impl Supervisor {
             clients: BTreeMap::new(),
             live: Vec::new(),
             waiting: BTreeMap::new(),
+            sessions: BTreeMap::new(),
+            n_sessions_ever: 0,
+            audience: Audience::default(),
             removing: Vec::new(),
             orphaned: false,
             n_clients_ever: 0,
@@ -110,7 +117,8 @@ impl Supervisor {
                 self.attend(source);
             }
             self.kill_overdue();
-            self.clients.retain(|_, client| !client.closed);
+            self.tell_finished();
+            self.part_with_closed();
         }
     }
 
@@ -141,9 +149,9 @@ impl Supervisor {
         for live in &self.live {
             let name = || live.name.clone();
             let outputs = [
-                (live.status.as_ref(), Source::Status(name())),
-                (live.stdout.as_ref(), Source::Output(name(), Stream::Stdout)),
-                (live.stderr.as_ref(), Source::Output(name(), Stream::Stderr)),
+                (live.birth.pipe.as_ref(), Source::Status(name())),
+                (self.readable(live, Stream::Stdout), Source::Output(name(), Stream::Stdout)),
+                (self.readable(live, Stream::Stderr), Source::Output(name(), Stream::Stderr)),
             ];
             for (pipe, source) in outputs {
                 if let Some(pipe) = pipe {
@@ -153,6 +161,24 @@ impl Supervisor {
             }
             sources.push(Source::Exit(name()));
             fds.push(PollFd::new(live.pidfd.as_fd(), PollFlags::POLLIN));
+        }
+        for (number, session) in &self.sessions {
+            if let Some(pipe) = &session.birth.pipe {
+                sources.push(Source::SessionStatus(*number));
+                fds.push(PollFd::new(pipe.as_fd(), PollFlags::POLLIN));
+            }
+            if let Some(pidfd) = &session.pidfd {
+                sources.push(Source::SessionExit(*number));
+                fds.push(PollFd::new(pidfd.as_fd(), PollFlags::POLLIN));
+            }
+        }
+        for attachment in &self.audience.0 {
+            for (stream, sink) in attachment.sinks() {
+                // An end that is closed shows as an error whatever is asked for; a closed one is let go.
+                let wanted = if sink.is_full() { PollFlags::POLLOUT } else { PollFlags::empty() };
+                sources.push(Source::Sink(attachment.client, stream));
+                fds.push(PollFd::new(sink.pipe.as_fd(), wanted));
+            }
         }
         match poll(&mut fds, self.timeout()) {
             Err(nix::errno::Errno::EINTR) => return Ok(Vec::new()),
@@ -164,7 +190,9 @@ impl Supervisor {
     }
 
     fn timeout(&self) -> PollTimeout {
-        let deadlines = self.live.iter().flat_map(|live| [live.kill_at, live.born_by]);
+        let of_containers = self.live.iter().flat_map(|live| [live.kill_at, live.birth.due]);
+        let of_sessions = self.sessions.values().map(|session| session.birth.due);
+        let deadlines = of_containers.chain(of_sessions).chain([self.audience.next_deadline()]);
         let Some(first) = deadlines.flatten().min() else {
             return PollTimeout::NONE;
         };
@@ -181,11 +209,14 @@ impl Supervisor {
             Source::Client(id) => self.attend_client(id, now),
             Source::Status(name) => self.attend_birth(&name, now),
             Source::Output(name, stream) => {
-                if let Some(live) = self.find(&name) {
-                    live.copy_output(stream, now);
+                if let Some(live) = self.live.iter_mut().find(|live| live.name == name) {
+                    live.copy_output(stream, now, &mut self.audience);
                 }
             }
             Source::Exit(name) => self.attend_exit(&name, now),
+            Source::SessionStatus(number) => self.attend_session_birth(number),
+            Source::SessionExit(number) => self.attend_session_exit(number),
+            Source::Sink(client, stream) => self.audience.flush(client, stream),
         }
     }
 
@@ -197,8 +228,7 @@ impl Supervisor {
             return;
         }
         self.n_clients_ever += 1;
-        let client = Client { stream, received: Vec::new(), unsent: Vec::new(), subscribed: false, closed: false };
-        self.clients.insert(self.n_clients_ever, client);
+        self.clients.insert(self.n_clients_ever, Client::new(stream));
     }
 
     fn orphan(&mut self) {
@@ -231,7 +261,10 @@ impl Supervisor {
     fn call(&mut self, client: u64, request: Request, now: Timestamp) {
         let id = request.id;
         match request.call {
-            Call::Start(container) => self.start(client, id, &container, now),
+            Call::Start(container) => self.start(client, id, *container, now),
+            Call::Exec(exec) => self.exec(client, id, &exec),
+            Call::Attach(attach) => self.attach(client, id, &attach),
+            Call::Sockets => self.sockets(client, id),
             Call::Stop { container, grace_seconds } => {
                 self.stop(&container, grace_seconds);
                 self.reply(client, id, Ok(done(None)));
@@ -250,7 +283,7 @@ impl Supervisor {
         }
     }
 
-    fn start(&mut self, client: u64, id: u64, container: &Container, now: Timestamp) {
+    fn start(&mut self, client: u64, id: u64, container: Container, now: Timestamp) {
         let refused = if !self.removing.is_empty() || self.orphaned {
             Some("the pod is being removed".to_owned())
         } else if self.live.iter().any(|live| live.name == container.name) {
@@ -291,18 +324,19 @@ impl Supervisor {
         let Some(live) = self.find(name) else {
             return;
         };
-        let birthday = live.read_status();
+        let birthday = live.birth.read();
         let (pid, attempt) = (live.pid, live.attempt);
         match birthday {
             Birthday::Unborn => {}
             Birthday::Executed => {
                 live.started_at = now;
+                live.take_terminal();
                 let run =
                     Run { container: name.to_owned(), attempt, state: RunState::Running { pid, started_at: now } };
                 self.runs.insert(name.to_owned(), run);
                 self.announce();
                 if let Some((client, id, shortfalls)) = self.waiting.remove(name) {
-                    let started = Done { started_at: Some(now), shortfalls };
+                    let started = Done { started_at: Some(now), shortfalls, ..Done::default() };
                     self.reply(client, id, Ok(started));
                 }
             }
@@ -340,8 +374,11 @@ impl Supervisor {
             return;
         };
         let mut live = self.live.swap_remove(at);
-        live.drain_output(now);
+        live.drain_output(now, &mut self.audience);
         live.remove_cgroup();
+        if let RunState::Exited { exit_code, .. } = state {
+            self.audience.ended(name, exit_code);
+        }
         let run = Run { container: live.name.clone(), attempt: live.attempt, state };
         let durability = match self.boot.sandbox.dies_with_server {
             true => Durability::Lazy,
@@ -378,11 +415,18 @@ impl Supervisor {
         let now = Instant::now();
         for live in &mut self.live {
             let is_over = |at: Option<Instant>| at.is_some_and(|at| at <= now);
-            if is_over(live.kill_at) || is_over(live.born_by) {
-                (live.kill_at, live.born_by) = (None, None);
+            if is_over(live.kill_at) || is_over(live.birth.due) {
+                (live.kill_at, live.birth.due) = (None, None);
                 live.kill();
             }
         }
+        for session in self.sessions.values_mut() {
+            if session.birth.due.is_some_and(|due| due <= now) {
+                session.birth.due = None;
+                session.kill();
+            }
+        }
+        self.audience.cut_off(now);
     }
 
     fn announce(&mut self) {
@@ -396,10 +440,14 @@ impl Supervisor {
     }
 
     fn reply(&mut self, client: u64, id: u64, result: Result<Done, Failure>) {
+        self.send(client, &Message::Reply { id, result });
+    }
+
+    fn send(&mut self, client: u64, message: &Message) {
         let Some(client) = self.clients.get_mut(&client) else {
             return;
         };
-        if let Ok(frame) = protocol::encode(&Message::Reply { id, result }) {
+        if let Ok(frame) = protocol::encode(message) {
             client.send(&frame);
         }
     }
@@ -409,49 +457,6 @@ impl Supervisor {
     }
 }
 
-impl Client {
-    fn send(&mut self, frame: &[u8]) {
-        self.unsent.extend_from_slice(frame);
-        self.flush();
-        if MAX_UNSENT < self.unsent.len() {
-            self.closed = true;
-        }
-    }
-
-    fn flush(&mut self) {
-        while !self.unsent.is_empty() {
-            match self.stream.write(&self.unsent) {
-                Ok(length) => drop(self.unsent.drain(..length)),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
-                Err(_) => {
-                    self.closed = true;
-                    return;
-                }
-            }
-        }
-    }
-
-    fn receive(&mut self) {
-        let mut piece = [0; 16 * 1024];
-        loop {
-            match self.stream.read(&mut piece) {
-                Ok(0) => {
-                    self.closed = true;
-                    return;
-                }
-                Ok(length) => self.received.extend_from_slice(&piece[..length]),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
-                Err(_) => {
-                    self.closed = true;
-                    return;
-                }
-            }
-        }
-    }
-}
-
 fn done(started_at: Option<Timestamp>) -> Done {
-    Done { started_at, shortfalls: Vec::new() }
+    Done { started_at, ..Done::default() }
 }

@@ -1,7 +1,7 @@
 //! The system calls that no crate of ours wraps safely. Each wrapper is safe to call from a single-threaded process.
 #![expect(
     unsafe_code,
-    reason = "raw system calls: clone3, mount_setattr, close_range, seccomp, sigaction, an interface ioctl"
+    reason = "raw system calls: clone3, mount_setattr, close_range, seccomp, sigaction, an interface ioctl; and tokio's AsyncFd"
 )]
 
 use std::io;
@@ -162,6 +162,12 @@ pub fn loopback_up() -> io::Result<()> {
     // SAFETY: SIOCSIFFLAGS reads one ifreq, which lives through the call.
     let result = unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCSIFFLAGS as _, &raw const request) };
     check(result.into())
+}
+
+/// A descriptor that does not block, for tokio.
+pub fn register(fd: OwnedFd, interest: tokio::io::Interest) -> io::Result<tokio::io::unix::AsyncFd<OwnedFd>> {
+    // SAFETY: an OwnedFd names the same open descriptor for as long as it lives, which is as long as the AsyncFd that takes it.
+    unsafe { tokio::io::unix::AsyncFd::register_with_interest(fd, interest) }.map_err(Into::into)
 }
 
 /// Ends the process at once: no destructor, no buffer, no handler of the copied parent runs.

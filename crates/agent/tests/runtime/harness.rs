@@ -184,6 +184,7 @@ pub fn container(dir: &Path, name: &str, script: &str) -> Container {
         log_path: logs.join(format!("{name}.log")),
         termination_message: None,
         stop_signal: libc::SIGTERM,
+        stdin: Default::default(),
     }
 }
 

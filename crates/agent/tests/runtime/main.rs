@@ -6,4 +6,5 @@ mod cleanup;
 mod harness;
 mod isolation;
 mod life;
+mod sessions;
 mod survival;

@@ -24,6 +24,7 @@ use crate::route::ResourcePath;
 use crate::server::ApiServer;
 use crate::storage;
 use http::{HeaderMap, StatusCode};
+use hyper::upgrade::OnUpgrade;
 use kinds::Kind;
 use meta::status::{GroupResource, Status};
 use serde_json::Value;
@@ -38,6 +39,8 @@ pub(crate) struct Call<'a> {
     pub path: ResourcePath,
     pub query: Query,
     pub headers: HeaderMap,
+    /// What its connection can become; nothing on HTTP/2 and in process.
+    pub upgrade: Option<OnUpgrade>,
     pub form: Form,
     pub pretty: bool,
     /// Texts for Warning headers.

@@ -1,17 +1,14 @@
 //! A server of one test, and what comes back from it.
 
+use crate::fake_node::FakeNode;
 use apiserver::auth::{TokenKeys, Trust, User};
-use apiserver::node::{LogRequest, NodeConnection};
 use apiserver::{ApiServer, Config};
 use axum::body::Body;
 use bytes::Bytes;
-use futures::StreamExt;
-use futures::stream::BoxStream;
 use http::{HeaderMap, Request, Response};
 use http_body_util::BodyExt;
 use jiff::{SignedDuration, Timestamp};
 use meta::clock::{Clock, Entropy};
-use meta::status::Status;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -53,20 +50,9 @@ impl Entropy for Counting {
     }
 }
 
-/// Answers every log request with the request.
-struct EchoNode;
-
-#[async_trait::async_trait]
-impl NodeConnection for EchoNode {
-    async fn logs(&self, request: LogRequest) -> Result<BoxStream<'static, std::io::Result<Bytes>>, Status> {
-        let text =
-            format!("{} {} tail={:?} follow={}", request.pod, request.container, request.tail_lines, request.follow);
-        Ok(futures::stream::iter([Ok(Bytes::from(text))]).boxed())
-    }
-}
-
 pub struct Server {
     pub api: Arc<ApiServer>,
+    pub node: Arc<FakeNode>,
     pub clock: Arc<ManualClock>,
     pub user: User,
 }
@@ -131,16 +117,17 @@ impl Server {
 
     fn with(store: store::Store, trust: Option<Trust>) -> Self {
         let clock = Arc::new(ManualClock(Mutex::new("2026-03-01T12:00:00.5Z".parse().unwrap())));
+        let node = Arc::new(FakeNode::default());
         let api = ApiServer::new(Config {
             store,
             clock: clock.clone(),
             entropy: Arc::new(Counting::default()),
-            node: Arc::new(EchoNode),
+            node: node.clone(),
             version: "v1.36.2+kiln.0.1.0".into(),
             trust,
         });
         let user = User { name: "admin".into(), groups: vec!["system:masters".into()], ..User::default() };
-        Self { api, clock, user }
+        Self { api, node, clock, user }
     }
 
     pub async fn open(

@@ -2,6 +2,7 @@
 #![allow(missing_docs, reason = "a test binary")]
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
+mod fake_node;
 mod harness;
 mod network;
 
@@ -28,3 +29,4 @@ mod verbs;
 mod volumes;
 mod watchers;
 mod watches;
+mod web_sockets;

@@ -59,7 +59,7 @@ async fn a_pod_is_bound_once() {
 async fn what_is_not_there_yet_says_so() {
     let server = Server::new();
     server.post(PODS, &pod("p")).await.expect(201);
-    for subresource in ["exec", "attach", "portforward", "eviction"] {
+    for subresource in ["eviction"] {
         let reply = server.post(&format!("{PODS}/p/{subresource}"), &json!({})).await.expect(501);
         assert!(reply.message().starts_with(&format!("pods/{subresource} is not supported by this version")));
     }

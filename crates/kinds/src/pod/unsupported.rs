@@ -54,8 +54,6 @@ const CONTAINER: &[Unsupported] = &[
     refuse("readinessProbe", When::Set, LEAVE_OUT),
     refuse("startupProbe", When::Set, LEAVE_OUT),
     refuse("lifecycle", When::Set, LEAVE_OUT),
-    refuse("stdin", When::True, LEAVE_OUT),
-    refuse("tty", When::True, LEAVE_OUT),
     refuse("volumeDevices", When::Set, "mount a volume instead"),
     refuse("volumeMounts[].subPath", When::IsNot(&[""]), "mount the whole volume"),
     refuse("volumeMounts[].subPathExpr", When::IsNot(&[""]), "mount the whole volume"),

@@ -129,7 +129,7 @@ impl Client {
 }
 
 /// Through a descriptor of the directory: a socket's path is limited to 107 bytes.
-async fn connect(dir: &Path) -> io::Result<UnixStream> {
+pub async fn connect(dir: &Path) -> io::Result<UnixStream> {
     use rustix::fs::{Mode, OFlags, open};
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let dir = open(dir, flags, Mode::empty())?;
@@ -167,6 +167,8 @@ fn take(message: Message, replies: &Replies, state: &watch::Sender<State>) {
                 let _ = waiting.send(result);
             }
         }
+        // Sessions have connections of their own.
+        Message::Exited { .. } => {}
     }
 }
 
