@@ -70,8 +70,6 @@ fn of_container(container: &Container) -> Option<String> {
         ("lifecycle", container.lifecycle.is_some()),
         ("restartPolicy", container.restart_policy.is_some()),
         ("volumeDevices", is_some_and_not_empty(container.volume_devices.as_deref())),
-        ("stdin", container.stdin == Some(true)),
-        ("tty", container.tty == Some(true)),
         ("securityContext.privileged", context.is_some_and(|context| context.privileged == Some(true))),
         (
             "securityContext.procMount",
