@@ -87,7 +87,7 @@ async fn it_is_what_its_container_is() {
     let pod = machine.pod("same").await;
     let what = "cat /proc/self/status | grep -E '^(Cap|NoNewPrivs|Seccomp:|Uid|Gid|Groups)'; pwd; hostname; echo $A $HOME; id -u; \
                 for n in mnt pid net ipc uts cgroup; do readlink /proc/self/ns/$n; done; ls /";
-    let mut container = machine.container("c", &format!("{what} > /tmp/first; echo up; sleep 600"));
+    let mut container = machine.container("c", &format!("{{ {what}; }} > /tmp/first; echo up; sleep 600"));
     let mut process = container.spec.process().clone().unwrap();
     let mut user = process.user().clone();
     user.set_username(Some("web".into()));
@@ -265,10 +265,15 @@ async fn those_attached_see_what_comes_and_the_log_has_all() {
     stdin.write_all(b"this\n").await.unwrap();
     // The end of the only input there will be.
     drop(stdin);
-    let (seen, errors) = tokio::join!(read(watching.stdout.take()), read(watching.stderr.take()));
-    let (driven, _) = tokio::join!(read(driving.stdout.take()), read(driving.stderr.take()));
+    // All at once: whoever does not read holds the others up.
+    let (seen, errors, driven, _) = tokio::join!(
+        read(watching.stdout.take()),
+        read(watching.stderr.take()),
+        read(driving.stdout.take()),
+        read(driving.stderr.take())
+    );
     assert!(seen.starts_with("got this\n1\n") && seen.ends_with("\n100000\n"), "{}", seen.len());
-    assert_eq!((seen.as_str(), errors.as_str()), (driven.as_str(), "err\n"));
+    assert!(seen == driven && errors == "err\n", "{} {} {errors}", seen.len(), driven.len());
     assert_eq!((exit(&mut watching).await, exit(&mut driving).await), (Ok(4), Ok(4)));
     assert!(text(&log).ends_with("\n100000\n"));
 }
