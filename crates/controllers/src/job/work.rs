@@ -12,7 +12,7 @@ use kinds::job::TRACKING_FINALIZER;
 use kinds::job::claim::Claims;
 use kinds::job::events;
 use kinds::job::sync::{Done, PodRef, PodWork, slow_start};
-use kinds::job::template::{controller_reference, new_pod};
+use kinds::job::template::{NewPod, controller_reference, new_pod};
 use kube::api::PropagationPolicy;
 use kube::{Api, Error};
 use serde_json::{Value, json};
@@ -37,19 +37,20 @@ impl Controller {
     ) -> (Done, Option<String>) {
         match work {
             PodWork::Nothing => (Done::Whole, None),
-            PodWork::Create(n) => self.create(key, job, n, written).await,
+            PodWork::Create(which) => self.create(key, job, &which, written).await,
             PodWork::Stop(pods) => self.delete(key, job, &pods, true, written).await,
             PodWork::Kill(pods) => self.delete(key, job, &pods, false, written).await,
         }
     }
 
-    async fn create(&self, key: &Key, job: &Job, n: usize, written: &Written) -> (Done, Option<String>) {
+    async fn create(&self, key: &Key, job: &Job, which: &[NewPod], written: &Written) -> (Done, Option<String>) {
         let pods = self.pods(key, written);
-        let pod = new_pod(job);
+        let mut left = which.iter();
         let mut n_created = 0;
         let mut trouble = None;
-        for batch in slow_start(n) {
-            let answers = join_all((0..batch).map(|_| pods.create(&pod))).await;
+        for batch in slow_start(which.len()) {
+            let batch: Vec<Pod> = left.by_ref().take(batch).map(|which| new_pod(job, *which)).collect();
+            let answers = join_all(batch.iter().map(|pod| pods.create(pod))).await;
             for answer in answers {
                 match answer {
                     Ok(pod) => {

@@ -3,54 +3,15 @@
 
 use crate::job::backoff::Backoff;
 use crate::job::events::{self, JobEvent};
+use crate::job::indexed::Indexed;
 use crate::job::pods::{Phase, PodFacts};
 use crate::job::sync::{Done, MAX_UNCOUNTED, PodRef, PodWork, Settlement};
-use jiff::{SignedDuration, Timestamp};
-use k8s_openapi::api::batch::v1::{Job, JobCondition, JobSpec, JobStatus, UncountedTerminatedPods};
+use crate::job::wanted::Wanted;
+use jiff::Timestamp;
+use k8s_openapi::api::batch::v1::{Job, JobCondition, JobStatus, UncountedTerminatedPods};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use std::borrow::Cow;
 use std::collections::HashSet;
-
-/// The fields of the spec that decide, with their defaults.
-#[derive(Debug)]
-pub(super) struct Wanted {
-    parallelism: i64,
-    /// `None`: a work queue, done when one pod succeeded and none is active.
-    completions: Option<i64>,
-    backoff_limit: i64,
-    active_deadline: Option<SignedDuration>,
-    pub(super) suspended: bool,
-    restarts_in_place: bool,
-    /// podReplacementPolicy Failed: a pod being deleted is neither failed nor replaced until it is terminal.
-    replaces_only_failed: bool,
-}
-
-impl Wanted {
-    pub(super) fn of(spec: &JobSpec) -> Self {
-        let pod = spec.template.spec.as_ref();
-        Self {
-            parallelism: i64::from(spec.parallelism.unwrap_or(1)),
-            completions: spec.completions.map(i64::from),
-            backoff_limit: i64::from(spec.backoff_limit.unwrap_or(6)),
-            active_deadline: spec.active_deadline_seconds.map(SignedDuration::from_secs),
-            suspended: spec.suspend.unwrap_or(false),
-            restarts_in_place: pod.is_some_and(|pod| pod.restart_policy.as_deref() == Some("OnFailure")),
-            replaces_only_failed: spec.pod_replacement_policy.as_deref() == Some("Failed"),
-        }
-    }
-
-    fn counts_as_failed(&self, pod: &PodFacts) -> bool {
-        // A deleted pod may never get to report a phase, so it counts as failed at once unless the user asked otherwise.
-        pod.phase == Phase::Failed || (!self.replaces_only_failed && pod.deleted && pod.phase != Phase::Succeeded)
-    }
-
-    fn is_reached(&self, n_succeeded: i64) -> bool {
-        match self.completions {
-            Some(completions) => completions <= n_succeeded,
-            None => 0 < n_succeeded,
-        }
-    }
-}
 
 /// How a Job ends.
 #[derive(Debug, Clone, PartialEq)]
@@ -64,6 +25,12 @@ impl Finish {
     const REACHED: Self = Self::fixed(true, "CompletionsReached", "Reached expected number of succeeded pods");
     const PAST_LIMIT: Self = Self::fixed(false, "BackoffLimitExceeded", "Job has reached the specified backoff limit");
     const PAST_DEADLINE: Self = Self::fixed(false, "DeadlineExceeded", "Job was active longer than specified deadline");
+    const TOO_MANY_INDEXES: Self = Self::fixed(
+        false,
+        "MaxFailedIndexesExceeded",
+        "Job has exceeded the specified maximal number of failed indexes",
+    );
+    const FAILED_INDEXES: Self = Self::fixed(false, "FailedIndexes", "Job has failed indexes");
 
     const fn fixed(success: bool, reason: &'static str, message: &'static str) -> Self {
         Self { success, reason: Cow::Borrowed(reason), message: Cow::Borrowed(message) }
@@ -91,15 +58,16 @@ impl Finish {
 #[derive(Debug)]
 pub struct Accounting<'a> {
     job: &'a Job,
-    pub(super) wanted: Wanted,
-    pods: &'a [&'a PodFacts],
-    now: Timestamp,
+    pub(super) wanted: Wanted<'a>,
+    pub(super) pods: &'a [&'a PodFacts],
+    pub(super) now: Timestamp,
+    pub(super) indexed: Option<Indexed<'a>>,
     n_succeeded: i64,
     /// Known before any work on pods; reaching the completions is only known after it.
     pub(super) finish: Option<Finish>,
-    backoff: Backoff,
+    pub(super) backoff: Backoff,
     start_time: Option<Timestamp>,
-    pub(super) waits_for_backoff: Option<Timestamp>,
+    waits_for_backoff: Option<Timestamp>,
     n_creating: usize,
     deleting: Vec<(String, bool)>,
     untracked_by_work: bool,
@@ -108,7 +76,7 @@ pub struct Accounting<'a> {
 impl<'a> Accounting<'a> {
     pub(super) fn new(
         job: &'a Job,
-        wanted: Wanted,
+        wanted: Wanted<'a>,
         pods: &'a [&'a PodFacts],
         backoff: Option<Backoff>,
         now: Timestamp,
@@ -125,19 +93,24 @@ impl<'a> Accounting<'a> {
         let newly_failed: Vec<&PodFacts> =
             pods.iter().filter(is_new).filter(|pod| wanted.counts_as_failed(pod)).copied().collect();
         let status = job.status.as_ref();
-        let n_succeeded = i64::from(status.and_then(|s| s.succeeded).unwrap_or(0))
+        let completions = wanted.completions.map_or(0, |completions| u32::try_from(completions).unwrap_or(0));
+        let indexed = wanted.is_indexed.then(|| Indexed::of(&wanted, completions, status, pods));
+        let n_counted = i64::from(status.and_then(|s| s.succeeded).unwrap_or(0))
             + (uncounted.succeeded.len() + newly_succeeded.len()) as i64;
-        let n_failed = i64::from(status.and_then(|s| s.failed).unwrap_or(0))
-            + (uncounted.failed.len() + newly_failed.len()) as i64;
+        let n_succeeded = indexed.as_ref().map_or(n_counted, Indexed::n_succeeded);
+        let n_new_failures = newly_failed.iter().filter(|pod| !wanted.is_ignored(pod)).count();
+        let n_failed =
+            i64::from(status.and_then(|s| s.failed).unwrap_or(0)) + (uncounted.failed.len() + n_new_failures) as i64;
         let backoff = backoff
             .unwrap_or_else(|| Backoff::from_finished_pods(pods.iter().filter(|pod| !is_new(pod)).copied()))
             .after(&newly_succeeded, &newly_failed);
-        let finish = finish_before_work(job, &wanted, pods, n_failed, start_time, now);
+        let finish = finish_before_work(job, &wanted, indexed.as_ref(), pods, n_failed, start_time, now);
         Self {
             job,
             wanted,
             pods,
             now,
+            indexed,
             n_succeeded,
             finish,
             backoff,
@@ -147,7 +120,6 @@ impl<'a> Accounting<'a> {
             deleting: Vec::new(),
             untracked_by_work: false,
         }
-        .waiting_for_backoff()
     }
 
     pub(super) fn active(&self) -> impl Iterator<Item = &'a PodFacts> {
@@ -175,20 +147,12 @@ impl<'a> Accounting<'a> {
         self.n_missing() - still_held
     }
 
-    fn waiting_for_backoff(mut self) -> Self {
-        let would_create = self.finish.is_none()
-            && self.job.metadata.deletion_timestamp.is_none()
-            && !self.wanted.suspended
-            && 0 < self.n_to_create();
-        let until = self.backoff.until().filter(|until| self.now < *until);
-        self.waits_for_backoff = until.filter(|_| would_create);
-        self
-    }
-
-    pub(super) fn with(mut self, work: &PodWork) -> Self {
+    /// `wait`: when pods that are still held back may be created.
+    pub(super) fn with(mut self, work: &PodWork, wait: Option<Timestamp>) -> Self {
+        self.waits_for_backoff = wait;
         match work {
             PodWork::Nothing => {}
-            PodWork::Create(n) => self.n_creating = *n,
+            PodWork::Create(pods) => self.n_creating = pods.len(),
             PodWork::Stop(pods) | PodWork::Kill(pods) => {
                 self.untracked_by_work = matches!(work, PodWork::Stop(_));
                 let ready: HashSet<&str> =
@@ -285,29 +249,43 @@ impl<'a> Accounting<'a> {
         let listed: HashSet<String> = uncounted.succeeded.iter().chain(&uncounted.failed).cloned().collect();
         let job_deleted = self.job.metadata.deletion_timestamp.is_some();
         let fails = finish.is_some_and(|finish| !finish.success);
-        let mut untrack = Vec::new();
+        let (mut untrack, mut n_new_indexes) = (Vec::new(), 0);
         for pod in tracked {
             let succeeded = pod.phase == Phase::Succeeded;
             let failed = self.wanted.counts_as_failed(pod);
-            let may_go = job_deleted || finish.is_some() || succeeded || failed;
+            let is_held = self.indexed.as_ref().is_some_and(|indexed| indexed.holds(pod));
+            let may_go = job_deleted || finish.is_some() || succeeded || (failed && !is_held);
             if !may_go {
                 continue;
             }
-            if MAX_UNCOUNTED <= uncounted.succeeded.len() + uncounted.failed.len() && !listed.contains(&pod.uid) {
+            if MAX_UNCOUNTED <= n_new_indexes + uncounted.succeeded.len() + uncounted.failed.len()
+                && !listed.contains(&pod.uid)
+            {
                 continue;
             }
             untrack.push(PodRef::of(pod));
             if listed.contains(&pod.uid) {
                 continue;
             }
-            if succeeded {
-                uncounted.succeeded.push(pod.uid.clone());
-            } else if failed || fails {
+            match &self.indexed {
+                // The index itself says that it is counted; pods without one that counts are not counted at all.
+                Some(indexed) if succeeded => {
+                    n_new_indexes +=
+                        usize::from(indexed.valid(pod).is_some_and(|index| !indexed.counted.contains(index)));
+                }
+                None if succeeded => uncounted.succeeded.push(pod.uid.clone()),
+                Some(indexed) if indexed.valid(pod).is_none() => {}
                 // What a failing Job still had running counts as failed.
-                uncounted.failed.push(pod.uid.clone());
+                _ if (failed || fails) && !self.wanted.is_ignored(pod) => uncounted.failed.push(pod.uid.clone()),
+                _ => {}
             }
         }
         status.uncounted_terminated_pods = Some(uncounted.into_status());
+        if let Some(indexed) = &self.indexed {
+            status.succeeded = i32::try_from(indexed.n_succeeded()).ok().filter(|n| *n != 0);
+            status.completed_indexes = Some(indexed.succeeded.to_string()).filter(|text| !text.is_empty());
+            status.failed_indexes = indexed.failed.as_ref().map(ToString::to_string);
+        }
         untrack
     }
 
@@ -339,7 +317,8 @@ impl<'a> Accounting<'a> {
 /// The ends that do not depend on what is done to pods now, in the order in which they are looked for.
 fn finish_before_work(
     job: &Job,
-    wanted: &Wanted,
+    wanted: &Wanted<'_>,
+    indexed: Option<&Indexed<'_>>,
     pods: &[&PodFacts],
     n_failed: i64,
     start_time: Option<Timestamp>,
@@ -351,16 +330,30 @@ fn finish_before_work(
     if let Some(begun) = condition(job, "FailureTarget") {
         return Some(Finish::begun(false, begun));
     }
+    if let Some(text) = wanted.fails_job(pods) {
+        return Some(Finish { success: false, reason: "PodFailurePolicy".into(), message: text.into() });
+    }
     if wanted.backoff_limit < n_failed || restarted_too_often(wanted, pods) {
         return Some(Finish::PAST_LIMIT);
     }
-    let (limit, start) = (wanted.active_deadline?, start_time?);
-    let past_deadline = limit <= now.duration_since(start);
-    (past_deadline && !wanted.suspended).then_some(Finish::PAST_DEADLINE)
+    let active_for = start_time.map(|start| now.duration_since(start)).filter(|_| !wanted.suspended);
+    if wanted.active_deadline.zip(active_for).is_some_and(|(limit, active)| limit <= active) {
+        return Some(Finish::PAST_DEADLINE);
+    }
+    let indexed = indexed?;
+    if wanted.max_failed_indexes.is_some_and(|limit| limit < indexed.n_failed()) {
+        return Some(Finish::TOO_MANY_INDEXES);
+    }
+    if indexed.have_ended_badly() {
+        return Some(Finish::FAILED_INDEXES);
+    }
+    let rule = indexed.met_rule(wanted)?;
+    let message = format!("Matched rules at index {rule}");
+    Some(Finish { success: true, reason: "SuccessPolicy".into(), message: message.into() })
 }
 
 /// Under restartPolicy OnFailure containers restart in place; the restarts of all pods together are bounded.
-fn restarted_too_often(wanted: &Wanted, pods: &[&PodFacts]) -> bool {
+fn restarted_too_often(wanted: &Wanted<'_>, pods: &[&PodFacts]) -> bool {
     let may_run = |pod: &&&PodFacts| matches!(pod.phase, Phase::Pending | Phase::Running);
     let n_restarts: i64 = pods.iter().filter(may_run).map(|pod| pod.restarts).sum();
     wanted.restarts_in_place && wanted.backoff_limit.max(1) <= n_restarts
@@ -450,7 +443,10 @@ fn changed(new: JobStatus, old: JobStatus) -> Option<JobStatus> {
 
 /// A status read back may spell "nothing" in other ways than one just made.
 fn normal_form(mut status: JobStatus) -> JobStatus {
-    status.active = status.active.filter(|n| *n != 0);
+    for counter in [&mut status.active, &mut status.succeeded, &mut status.failed] {
+        *counter = counter.filter(|n| *n != 0);
+    }
+    status.completed_indexes = status.completed_indexes.filter(|text| !text.is_empty());
     status.conditions = status.conditions.filter(|conditions| !conditions.is_empty());
     if let Some(listed) = &mut status.uncounted_terminated_pods {
         listed.succeeded = listed.succeeded.take().filter(|uids| !uids.is_empty());

@@ -45,11 +45,20 @@ impl Backoff {
     /// The instant before which no pod is created, if there was a failure.
     pub fn until(&self) -> Option<Timestamp> {
         let last_failure = self.last_failure.filter(|_| 0 < self.n_failures)?;
-        // 10 s doubled six times passes 600 s, so the shift never grows large.
-        let doublings = (self.n_failures - 1).min(6);
-        let delay = (FIRST_DELAY * (1 << doublings)).min(LONGEST_DELAY);
-        Some(last_failure.checked_add(delay).unwrap_or(Timestamp::MAX))
+        Some(delayed(last_failure, self.n_failures))
     }
+}
+
+/// With backoffLimitPerIndex each index waits for itself: the instant before which this failed pod is not replaced.
+pub(super) fn of_index(failed: &PodFacts) -> Option<Timestamp> {
+    Some(delayed(failed.finished_at, failed.index_failures.all().saturating_add(1)))
+}
+
+fn delayed(last_failure: Timestamp, n_failures: u32) -> Timestamp {
+    // 10 s doubled six times passes 600 s, so the shift never grows large.
+    let doublings = n_failures.saturating_sub(1).min(6);
+    let delay = (FIRST_DELAY * (1 << doublings)).min(LONGEST_DELAY);
+    last_failure.checked_add(delay).unwrap_or(Timestamp::MAX)
 }
 
 #[cfg(test)]

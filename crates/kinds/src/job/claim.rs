@@ -85,6 +85,9 @@ mod tests {
             restarts: 0,
             created_at: Timestamp::UNIX_EPOCH,
             finished_at: Timestamp::UNIX_EPOCH,
+            index: None,
+            index_failures: Default::default(),
+            end: None,
         }
     }
 

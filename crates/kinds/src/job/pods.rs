@@ -1,7 +1,7 @@
 //! The few facts of a pod that a Job's fate hangs on: some hundred bytes instead of the pod's kilobytes, so that a
 //! controller can remember a hundred thousand of them.
 
-use crate::job::TRACKING_FINALIZER;
+use crate::job::{INDEX, INDEX_FAILURES, INDEX_IGNORED_FAILURES, TRACKING_FINALIZER};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::{Pod, PodStatus};
 use std::cmp::Ordering;
@@ -27,6 +27,31 @@ impl Phase {
     pub fn is_terminal(self) -> bool {
         matches!(self, Phase::Succeeded | Phase::Failed)
     }
+}
+
+/// How often an index has been tried in vain before this pod, as the pod's annotations carry it on.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct IndexFailures {
+    /// Count towards backoffLimitPerIndex.
+    pub counted: u32,
+    /// Do not, by the pod failure policy.
+    pub ignored: u32,
+}
+
+impl IndexFailures {
+    /// Both together: what the back-off goes by.
+    pub fn all(self) -> u32 {
+        self.counted.saturating_add(self.ignored)
+    }
+}
+
+/// How a failed pod ended: what pod failure policies look at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct End {
+    /// Name and exit code of each container that has ended, app containers before init containers.
+    pub exit_codes: Vec<(String, i32)>,
+    /// Type and status of each condition.
+    pub conditions: Vec<(String, String)>,
 }
 
 /// What a Job's decision looks at in a pod. Made by `PodFacts::of`.
@@ -56,6 +81,12 @@ pub struct PodFacts {
     pub created_at: Timestamp,
     /// When the pod finished, or the nearest thing to it; only of use once it did.
     pub finished_at: Timestamp,
+    /// The completion index, by annotation, as labels can be taken for a selector's sake.
+    pub index: Option<u32>,
+    /// What went before at this index.
+    pub index_failures: IndexFailures,
+    /// Only of a failed pod: nobody asks how the others ended.
+    pub end: Option<Box<End>>,
 }
 
 impl PodFacts {
@@ -103,6 +134,12 @@ impl PodFacts {
             restarts,
             created_at,
             finished_at: finished_at(pod, status).unwrap_or(created_at),
+            index: annotation(pod, INDEX),
+            index_failures: IndexFailures {
+                counted: annotation(pod, INDEX_FAILURES).unwrap_or(0),
+                ignored: annotation(pod, INDEX_IGNORED_FAILURES).unwrap_or(0),
+            },
+            end: (phase == Phase::Failed).then(|| Box::new(end(status))),
         }
     }
 
@@ -115,6 +152,20 @@ impl PodFacts {
     pub fn is_terminating(&self) -> bool {
         !self.phase.is_terminal() && self.deleted
     }
+}
+
+fn annotation(pod: &Pod, name: &str) -> Option<u32> {
+    pod.metadata.annotations.as_ref()?.get(name)?.parse().ok()
+}
+
+fn end(status: &PodStatus) -> End {
+    let containers = status.container_statuses.iter().chain(&status.init_container_statuses).flatten();
+    let exit_codes = containers.filter_map(|container| {
+        let ended = container.state.as_ref()?.terminated.as_ref()?;
+        Some((container.name.clone(), ended.exit_code))
+    });
+    let conditions = status.conditions.iter().flatten().map(|found| (found.type_.clone(), found.status.clone()));
+    End { exit_codes: exit_codes.collect(), conditions: conditions.collect() }
 }
 
 /// The newest container's finish, else when the pod stopped being ready, else when its deletion was asked for.

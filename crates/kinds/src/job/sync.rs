@@ -13,10 +13,12 @@
 //! nothing is left to count and no pod may still run. The shell applies one decision, waits until it sees its own writes,
 //! and asks again. (K:pkg/controller/job/job_controller.go)
 
-use crate::job::accounting::{Accounting, Wanted, condition};
+use crate::job::accounting::{Accounting, condition};
 use crate::job::backoff::Backoff;
 use crate::job::events::{self, JobEvent};
 use crate::job::pods::{PodFacts, deletion_order};
+use crate::job::template::NewPod;
+use crate::job::wanted::Wanted;
 use jiff::Timestamp;
 use k8s_openapi::api::batch::v1::{Job, JobStatus};
 
@@ -53,7 +55,7 @@ pub enum PodWork {
     /// The pods are as they should be, or something is waited for.
     Nothing,
     /// In batches, see `slow_start`.
-    Create(usize),
+    Create(Vec<NewPod>),
     /// Deletes surplus pods, each after its finalizer: they do not count as failed.
     Stop(Vec<PodRef>),
     /// Deletes what still runs of a Job that ends; the finalizers stay until the pods are counted.
@@ -132,38 +134,62 @@ pub fn sync<'a>(job: &'a Job, pods: &'a [&'a PodFacts], backoff: Option<Backoff>
     if is_finished(job) || is_managed_elsewhere(job) {
         return Decision::LeaveAlone;
     }
-    if spec.completion_mode.as_deref().is_some_and(|mode| mode != "NonIndexed") {
+    if spec.completion_mode.as_deref().is_some_and(|mode| !matches!(mode, "NonIndexed" | "Indexed")) {
         return Decision::Refuse(events::unknown_completion_mode());
     }
-    let accounting = Accounting::new(job, Wanted::of(spec), pods, backoff, now);
-    let work = match &accounting.finish {
-        Some(_) => kill(&accounting),
-        None if job.metadata.deletion_timestamp.is_some() => PodWork::Nothing,
+    let accounting = Accounting::new(job, Wanted::of(job, spec), pods, backoff, now);
+    let (work, wait) = match &accounting.finish {
+        Some(_) => (kill(&accounting), None),
+        None if job.metadata.deletion_timestamp.is_some() => (PodWork::Nothing, None),
         None => manage(&accounting),
     };
-    Decision::Act(Plan { then: accounting.with(&work), work })
+    Decision::Act(Plan { then: accounting.with(&work, wait), work })
 }
 
-fn kill(accounting: &Accounting) -> PodWork {
+fn kill(accounting: &Accounting<'_>) -> PodWork {
     let pods: Vec<PodRef> = accounting.active().map(PodRef::of).collect();
     if pods.is_empty() { PodWork::Nothing } else { PodWork::Kill(pods) }
 }
 
-/// Brings the number of active pods to what is wanted.
-fn manage(accounting: &Accounting) -> PodWork {
+/// Brings the active pods to what is wanted; the second is when pods that are held back may be created.
+fn manage(accounting: &Accounting<'_>) -> (PodWork, Option<Timestamp>) {
+    let mut surplus = surplus(accounting);
+    if !surplus.is_empty() {
+        surplus.truncate(MAX_PODS_PER_SYNC);
+        return (PodWork::Stop(surplus.into_iter().map(PodRef::of).collect()), None);
+    }
+    let n_to_create = usize::try_from(accounting.n_to_create()).unwrap_or(0).min(MAX_PODS_PER_SYNC);
+    if accounting.wanted.suspended || n_to_create == 0 {
+        return (PodWork::Nothing, None);
+    }
+    let waits_as_a_whole = accounting.wanted.limit_per_index.is_none();
+    let until = accounting.backoff.until().filter(|until| waits_as_a_whole && accounting.now < *until);
+    if until.is_some() {
+        return (PodWork::Nothing, until);
+    }
+    let (pods, wait) = match &accounting.indexed {
+        Some(indexed) => indexed.next(n_to_create, &accounting.wanted, accounting.pods, accounting.now),
+        None => (vec![NewPod::default(); n_to_create], None),
+    };
+    let work = if pods.is_empty() { PodWork::Nothing } else { PodWork::Create(pods) };
+    (work, wait)
+}
+
+/// The active pods that are too many, those to go first in front.
+fn surplus<'a>(accounting: &Accounting<'a>) -> Vec<&'a PodFacts> {
     let mut active: Vec<&PodFacts> = accounting.active().collect();
     let n_surplus = match accounting.wanted.suspended {
         true => active.len(),
         false => usize::try_from(-accounting.n_missing()).unwrap_or(0),
     };
+    if let Some(indexed) = &accounting.indexed {
+        return indexed.surplus(active, n_surplus);
+    }
     if 0 < n_surplus {
         active.sort_by(|a, b| deletion_order(a, b));
-        active.truncate(n_surplus.min(MAX_PODS_PER_SYNC));
-        return PodWork::Stop(active.into_iter().map(PodRef::of).collect());
     }
-    let n_to_create = usize::try_from(accounting.n_to_create()).unwrap_or(0).min(MAX_PODS_PER_SYNC);
-    let may_create = !accounting.wanted.suspended && accounting.waits_for_backoff.is_none();
-    if may_create && 0 < n_to_create { PodWork::Create(n_to_create) } else { PodWork::Nothing }
+    active.truncate(n_surplus);
+    active
 }
 
 #[cfg(test)]

@@ -5,8 +5,12 @@
 //! What comes out is written in the order in which the shell does it.
 
 use super::*;
-use crate::job::pods::Phase;
-use k8s_openapi::api::batch::v1::{JobCondition, JobSpec, UncountedTerminatedPods};
+use crate::job::pods::{End, Phase};
+use k8s_openapi::api::batch::v1::{
+    JobCondition, JobSpec, PodFailurePolicy, PodFailurePolicyOnExitCodesRequirement,
+    PodFailurePolicyOnPodConditionsPattern, PodFailurePolicyRule, SuccessPolicy, SuccessPolicyRule,
+    UncountedTerminatedPods,
+};
 use k8s_openapi::api::core::v1::{PodSpec, PodTemplateSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 use std::fmt::Write as _;
@@ -19,7 +23,12 @@ fn at(second: i64) -> Timestamp {
 fn job(text: &str) -> Job {
     let (spec_text, status_text) = text.split_once('|').unwrap_or((text, ""));
     let mut job = Job {
-        metadata: ObjectMeta { name: Some("j".into()), uid: Some("job-uid".into()), ..Default::default() },
+        metadata: ObjectMeta {
+            name: Some("j".into()),
+            namespace: Some("n".into()),
+            uid: Some("job-uid".into()),
+            ..Default::default()
+        },
         ..Default::default()
     };
     let mut spec = JobSpec { parallelism: Some(1), backoff_limit: Some(6), ..Default::default() };
@@ -34,6 +43,18 @@ fn job(text: &str) -> Job {
             "suspend" => spec.suspend = Some(true),
             "onFailure" => pod.restart_policy = Some("OnFailure".into()),
             "replaceFailed" => spec.pod_replacement_policy = Some("Failed".into()),
+            "indexed" => spec.completion_mode = Some("Indexed".into()),
+            "perIndex" => {
+                spec.backoff_limit_per_index = Some(value.parse().unwrap());
+                spec.backoff_limit = None;
+            }
+            "maxFailed" => spec.max_failed_indexes = Some(value.parse().unwrap()),
+            "success" => {
+                spec.success_policy = Some(SuccessPolicy { rules: value.split(';').map(success_rule).collect() })
+            }
+            "policy" => {
+                spec.pod_failure_policy = Some(PodFailurePolicy { rules: value.split(';').map(failure_rule).collect() })
+            }
             "managedBy" => spec.managed_by = Some(value.into()),
             "mode" => spec.completion_mode = Some(value.into()),
             "deleted" => job.metadata.deletion_timestamp = Some(Time(at(0))),
@@ -55,6 +76,8 @@ fn job(text: &str) -> Job {
             "failed" => status.failed = Some(value.parse().unwrap()),
             "ready" => status.ready = Some(value.parse().unwrap()),
             "terminating" => status.terminating = Some(value.parse().unwrap()),
+            "done" => status.completed_indexes = Some(value.into()),
+            "bad" => status.failed_indexes = Some(value.into()),
             "listed+" => listed.succeeded = uids(),
             "listed-" => listed.failed = uids(),
             kind => conditions.push(JobCondition {
@@ -80,7 +103,37 @@ fn job(text: &str) -> Job {
     job
 }
 
-/// `NAME WORD…, NAME WORD…`: phase, `@SECOND` of its finish, `deleted`, `counted` (finalizer gone), `ready`, `restarts=N`.
+/// `INDEXES/COUNT`, either part may be missing.
+fn success_rule(text: &str) -> SuccessPolicyRule {
+    let (indexes, count) = text.split_once('/').unwrap_or((text, ""));
+    let indexes = Some(indexes.to_owned()).filter(|text| !text.is_empty());
+    SuccessPolicyRule { succeeded_indexes: indexes, succeeded_count: count.parse().ok() }
+}
+
+/// `ACTION:CODE+CODE`, `ACTION:!CODE`, `ACTION:CONTAINER/CODE` or `ACTION:CONDITION[=STATUS]`.
+fn failure_rule(text: &str) -> PodFailurePolicyRule {
+    let (action, what) = text.split_once(':').unwrap();
+    let mut rule = PodFailurePolicyRule { action: action.into(), ..Default::default() };
+    let (container, codes) = what.split_once('/').map_or((None, what), |(name, codes)| (Some(name.to_owned()), codes));
+    let operator = if codes.starts_with('!') { "NotIn" } else { "In" };
+    let codes: Result<Vec<i32>, _> = codes.trim_start_matches('!').split('+').map(str::parse).collect();
+    match codes {
+        Ok(values) => {
+            let operator = operator.to_owned();
+            rule.on_exit_codes =
+                Some(PodFailurePolicyOnExitCodesRequirement { container_name: container, operator, values });
+        }
+        Err(_) => {
+            let (kind, status) =
+                what.split_once('=').map_or((what, None), |(kind, status)| (kind, Some(status.into())));
+            rule.on_pod_conditions = Some(vec![PodFailurePolicyOnPodConditionsPattern { type_: kind.into(), status }]);
+        }
+    }
+    rule
+}
+
+/// `NAME WORD…, NAME WORD…`: phase, `@SECOND` of its finish, `deleted`, `counted` (finalizer gone), `ready`, `restarts=N`;
+/// `index=N`, `before=COUNTED`, `ignored=N`, `exit=CODE` (of container c; `exit=NAME:CODE` of another), `has=CONDITION`.
 fn pods(text: &str) -> Vec<PodFacts> {
     let one = |text: &str| {
         let mut words = text.split_whitespace();
@@ -98,6 +151,9 @@ fn pods(text: &str) -> Vec<PodFacts> {
             restarts: 0,
             created_at: at(0),
             finished_at: at(0),
+            index: None,
+            index_failures: Default::default(),
+            end: None,
         };
         for word in words {
             match word.split_once(['@', '=']).unwrap_or((word, "0")) {
@@ -109,6 +165,14 @@ fn pods(text: &str) -> Vec<PodFacts> {
                 ("deleted", t) => (pod.deleted, pod.finished_at) = (true, at(t.parse().unwrap())),
                 ("ready", t) => pod.ready_since = Some(at(t.parse().unwrap())),
                 ("restarts", n) => pod.restarts = n.parse().unwrap(),
+                ("index", n) => pod.index = Some(n.parse().unwrap()),
+                ("before", n) => pod.index_failures.counted = n.parse().unwrap(),
+                ("ignored", n) => pod.index_failures.ignored = n.parse().unwrap(),
+                ("exit", code) => {
+                    let (container, code) = code.split_once(':').unwrap_or(("c", code));
+                    end(&mut pod).exit_codes.push((container.into(), code.parse().unwrap()));
+                }
+                ("has", kind) => end(&mut pod).conditions.push((kind.into(), "True".into())),
                 ("created", t) => pod.created_at = at(t.parse().unwrap()),
                 ("counted", _) => pod.tracked = false,
                 ("unassigned", _) => pod.assigned = false,
@@ -118,6 +182,24 @@ fn pods(text: &str) -> Vec<PodFacts> {
         pod
     };
     text.split(',').filter(|text| !text.trim().is_empty()).map(|text| one(text.trim())).collect()
+}
+
+fn end(pod: &mut PodFacts) -> &mut End {
+    pod.end.get_or_insert_with(|| Box::new(End { exit_codes: Vec::new(), conditions: Vec::new() }))
+}
+
+/// How many, or which indexes: `#0 #3(2+1)` with the failures counted and ignored before.
+fn which(pods: &[NewPod]) -> String {
+    if pods.iter().all(|pod| pod.index.is_none()) {
+        return pods.len().to_string();
+    }
+    let one = |pod: &NewPod| {
+        let failures = pod.failures.filter(|failures| 0 < failures.all());
+        let failures =
+            failures.map_or(String::new(), |failures| format!("({}+{})", failures.counted, failures.ignored));
+        format!("#{}{failures}", pod.index.unwrap())
+    };
+    pods.iter().map(one).collect::<Vec<_>>().join(" ")
 }
 
 fn names(pods: &[PodRef]) -> String {
@@ -139,6 +221,11 @@ fn shown(settlement: &Settlement) -> String {
         for (uids, sign) in [(&listed.succeeded, '+'), (&listed.failed, '-')] {
             if let Some(uids) = uids {
                 write!(out, ", lists{sign} {}", uids.join(" ").replace("uid-", "")).unwrap();
+            }
+        }
+        for (indexes, what) in [(&status.completed_indexes, "done"), (&status.failed_indexes, "bad")] {
+            if let Some(indexes) = indexes {
+                write!(out, ", {what} [{indexes}]").unwrap();
             }
         }
         match &status.start_time {
@@ -173,7 +260,7 @@ fn decide(job: &Job, pods: &[PodFacts], memory: Option<Backoff>, second: i64, do
         Decision::Act(plan) => {
             let work = match &plan.work {
                 PodWork::Nothing => "nothing".into(),
-                PodWork::Create(n) => format!("create {n}"),
+                PodWork::Create(pods) => format!("create {}", which(pods)),
                 PodWork::Stop(pods) => format!("stop {}", names(pods)),
                 PodWork::Kill(pods) => format!("kill {}", names(pods)),
             };
@@ -721,7 +808,7 @@ fn five_hundred_uids_are_listed_at_a_time() {
     let refs: Vec<&PodFacts> = many.iter().collect();
     let job = job("completions=1000 parallelism=700 | start=5 active=700");
     let Decision::Act(plan) = sync(&job, &refs, None, at(9)) else { panic!("acts") };
-    assert_eq!(plan.work, PodWork::Create(300));
+    assert_eq!(plan.work, PodWork::Create(vec![NewPod::default(); 300]));
     let settlement = plan.then.settle(Done::Whole);
     let listed = settlement.status.unwrap().uncounted_terminated_pods.unwrap().succeeded.unwrap();
     assert_eq!((listed.len(), settlement.untrack.len()), (500, 500));
@@ -739,7 +826,7 @@ fn five_hundred_pods_are_made_or_stopped_at_a_time() {
         let job = job(&format!("completions=1000 {fields} | start=5"));
         let Decision::Act(plan) = sync(&job, pods, None, at(9)) else { panic!("acts") };
         let work = match plan.work {
-            PodWork::Create(n) => format!("create {n}"),
+            PodWork::Create(pods) => format!("create {}", which(&pods)),
             PodWork::Stop(pods) => format!("stop {}", pods.len()),
             other => format!("{other:?}"),
         };
@@ -752,3 +839,6 @@ fn creations_start_slowly() {
     assert_eq!(slow_start(10).collect::<Vec<_>>(), [1, 2, 4, 3]);
     assert_eq!(slow_start(0).count(), 0);
 }
+
+#[path = "indexed_tests.rs"]
+mod indexed;
