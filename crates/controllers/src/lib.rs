@@ -16,6 +16,7 @@ mod gc;
 mod job;
 mod namespace;
 mod scheduler;
+mod ttl;
 mod volumes;
 mod world;
 
@@ -40,11 +41,13 @@ pub fn run(context: Context, shutdown: impl Future<Output = ()> + Send) -> impl 
     // Each asks the world to tell it of changes before the world begins to change.
     let jobs = job::start(&context, &world, &recorder);
     let scheduler = scheduler::start(&context, &world, &recorder);
+    let ttl = ttl::start(&context, &world);
     let gc = gc::start(&context);
     let namespaces = namespace::start(&context);
     let volumes = volumes::start(&context, &world, &recorder);
     let client = context.client.clone();
-    let everything = async move { tokio::join!(world.run(client), jobs, scheduler, gc, namespaces, volumes, telling) };
+    let everything =
+        async move { tokio::join!(world.run(client), jobs, scheduler, ttl, gc, namespaces, volumes, telling) };
     async move {
         tokio::select! {
             _ = everything => {}

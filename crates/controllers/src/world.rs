@@ -4,11 +4,13 @@ use crate::engine::Key;
 use crate::engine::cache::{Cache, Entry};
 use crate::scheduler::fit::{Placing, Requested};
 use futures::future::{join3, join4};
+use jiff::Timestamp;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{PersistentVolume, PersistentVolumeClaim, Pod};
 use k8s_openapi::api::storage::v1::StorageClass;
 use kinds::job::pods::PodFacts;
 use kinds::job::sync::is_finished;
+use kinds::job::ttl::expires_at;
 use kube::{Api, Client, Resource};
 use meta::object;
 use serde::Serialize;
@@ -83,7 +85,11 @@ impl Entry for PodEntry {
 /// A Job; of a finished one little more than its name.
 pub enum JobEntry {
     Live(Arc<Job>),
-    Finished { uid: String },
+    Finished {
+        uid: String,
+        /// When its time to live is over, if it has one.
+        expires_at: Option<Timestamp>,
+    },
 }
 
 impl JobEntry {
@@ -91,7 +97,15 @@ impl JobEntry {
     pub fn uid(&self) -> &str {
         match self {
             JobEntry::Live(job) => job.metadata.uid.as_deref().unwrap_or_default(),
-            JobEntry::Finished { uid } => uid,
+            JobEntry::Finished { uid, .. } => uid,
+        }
+    }
+
+    /// When a finished Job may go, if it is to go by itself.
+    pub fn expires_at(&self) -> Option<Timestamp> {
+        match self {
+            JobEntry::Live(_) => None,
+            JobEntry::Finished { expires_at, .. } => *expires_at,
         }
     }
 
@@ -186,7 +200,7 @@ impl World {
         let jobs = self.jobs.run(Api::<Job>::all(client.clone()), |_, mut job| {
             job.metadata.managed_fields = None;
             match is_finished(&job) {
-                true => JobEntry::Finished { uid: job.metadata.uid.unwrap_or_default() },
+                true => JobEntry::Finished { expires_at: expires_at(&job), uid: job.metadata.uid.unwrap_or_default() },
                 false => JobEntry::Live(Arc::new(job)),
             }
         });

@@ -84,7 +84,20 @@ fn program(chance: &Chance, container: &Container) -> Script {
             let luck = chance.below(100);
             Script::exit_after(Duration::from_millis(millis), i32::from(u64::from(number(2)) <= luck))
         }
+        // `indexed SECONDS CODE…`: each index has a code, the last stands for all beyond; a second later for each index.
+        Some("indexed") => {
+            let index: usize =
+                variable(container, "JOB_COMPLETION_INDEX").and_then(|text| text.parse().ok()).unwrap_or(0);
+            let code = number((2 + index).min(words.len().saturating_sub(1)));
+            let delay = Duration::from_secs(index.try_into().unwrap_or(0));
+            Script::exit_after(seconds + delay, i32::from(code.min(255) as u8))
+        }
         Some("deaf") => Script::Run { acts: vec![Act::Sleep(FOR_EVER)], on_stop: OnStop::Ignore },
         _ => Script::of(vec![Act::Sleep(FOR_EVER)]),
     }
+}
+
+fn variable<'a>(container: &'a Container, name: &str) -> Option<&'a str> {
+    let environment = container.spec.process().as_ref()?.env().as_ref()?;
+    environment.iter().find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
 }

@@ -2,8 +2,8 @@
 
 use super::{columns, defaults, validation};
 use crate::at::At;
-use crate::job::unsupported;
 use crate::kind::{Column, Kind, Names, Part, Row, Scope};
+use crate::pod::unsupported;
 use crate::{metadata, strategy, verbs};
 use jiff::Timestamp;
 use meta::field::FieldError;
@@ -44,7 +44,7 @@ impl Kind for CronJob {
     }
     fn validate(&self, object: &Value) -> Vec<FieldError> {
         let mut errors = validation::validate(object);
-        unsupported::check(&job_spec(object), &mut errors);
+        unsupported::check(&job_spec(object).fields(&["template", "spec"]), &mut errors);
         errors
     }
     fn validate_changed(&self, object: &Value, old: &Value, part: Part) -> Vec<FieldError> {
@@ -52,7 +52,7 @@ impl Kind for CronJob {
             return metadata::validate_changed(object, NAMES.scope);
         }
         let mut errors = validation::validate_changed(object, old);
-        unsupported::check(&job_spec(object), &mut errors);
+        unsupported::check(&job_spec(object).fields(&["template", "spec"]), &mut errors);
         errors
     }
     fn validate_update(&self, _: &Value, _: &Value, _: Part) -> Vec<FieldError> {

@@ -212,7 +212,6 @@ mod tests {
                 "spec.jobTemplate.spec.template.spec.restartPolicy: Required value: valid values: \"OnFailure\", \"Never\"",
                 "spec.jobTemplate.spec.selector: Invalid value: {\"matchLabels\":{\"a\":\"b\"}}: `selector` will be auto-generated",
                 "spec.jobTemplate.spec.manualSelector: Unsupported value: true: supported values: \"nil\", \"false\"",
-                "spec.jobTemplate.spec.ttlSecondsAfterFinished: Forbidden: not supported by this version of kiln: leave it out and delete the job when it is no longer needed",
             ],
         );
     }

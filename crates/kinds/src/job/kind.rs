@@ -1,8 +1,9 @@
 //! Job as the server sees it: names, and which file decides what.
 
-use super::{columns, defaults, status, strategy, unsupported, update, validation};
+use super::{columns, defaults, status, strategy, update, validation};
 use crate::at::At;
 use crate::kind::{Column, Kind, Names, Part, Propagation, Row, Scope};
+use crate::pod;
 use crate::verbs;
 use jiff::Timestamp;
 use meta::field::FieldError;
@@ -43,7 +44,7 @@ impl Kind for Job {
     }
     fn validate(&self, object: &Value) -> Vec<FieldError> {
         let mut errors = validation::validate(object);
-        unsupported::check(&At::root(object).field("spec"), &mut errors);
+        pod::unsupported::check(&At::root(object).fields(&["spec", "template", "spec"]), &mut errors);
         errors
     }
     fn validate_update(&self, object: &Value, old: &Value, part: Part) -> Vec<FieldError> {

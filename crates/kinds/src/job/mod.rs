@@ -1,7 +1,6 @@
 //! batch/v1 Job: runs pods until enough of them have succeeded.
 
 pub mod strategy;
-pub mod unsupported;
 pub mod validation;
 
 mod accounting;

@@ -75,44 +75,6 @@ fn choices_and_managers_are_known() {
 }
 
 #[test]
-fn what_is_not_honoured_yet_is_refused_by_name() {
-    let refused = "not supported by this version of kiln";
-    check(
-        json!({"completionMode": "Indexed", "completions": 2}),
-        &[&format!("spec.completionMode: Forbidden: {refused}: use NonIndexed")],
-    );
-    check(
-        json!({"ttlSecondsAfterFinished": 0}),
-        &[&format!(
-            "spec.ttlSecondsAfterFinished: Forbidden: {refused}: leave it out and delete the job when it is no longer needed"
-        )],
-    );
-    check(
-        json!({"podFailurePolicy": {"rules": []}}),
-        &[&format!("spec.podFailurePolicy: Forbidden: {refused}: leave it out; backoffLimit counts every failed pod")],
-    );
-    check(
-        json!({"backoffLimitPerIndex": 1, "maxFailedIndexes": 2, "successPolicy": {"rules": []}}),
-        &[
-            "spec.backoffLimitPerIndex: Invalid value: 1: requires indexed completion mode",
-            "spec.maxFailedIndexes: Invalid value: 2: requires indexed completion mode",
-            "spec.successPolicy: Invalid value: {\"rules\":[]}: requires indexed completion mode",
-            &format!(
-                "spec.successPolicy: Forbidden: {refused}: leave it out; the job succeeds when its completions are reached"
-            ),
-            &format!("spec.backoffLimitPerIndex: Forbidden: {refused}: use backoffLimit"),
-            &format!("spec.maxFailedIndexes: Forbidden: {refused}: use backoffLimit"),
-        ],
-    );
-}
-
-/// The rules alone, without what this version does not honour yet.
-#[track_caller]
-fn check_rules(spec: Value, expect: &[&str]) {
-    assert_eq!(texts(&super::validate(&created(&Job, &job(spec)))), expect);
-}
-
-#[test]
 fn indexed_jobs_have_completions_and_bounds() {
     let indexed = |rest: Value| {
         let mut spec = json!({"completionMode": "Indexed"});
@@ -183,11 +145,10 @@ fn the_last_index_fits_into_a_host_name() {
 #[test]
 fn refusals_come_beside_the_rules_and_last() {
     check(
-        json!({"completionMode": "Indexed", "template": {"spec": {"restartPolicy": "Never", "hostPID": true, "containers": [{"name": "c", "image": "i"}]}},
+        json!({"template": {"spec": {"restartPolicy": "Never", "hostPID": true, "containers": [{"name": "c", "image": "i"}]}},
             "backoffLimit": -1}),
         &[
             "spec.backoffLimit: Invalid value: -1: must be greater than or equal to 0",
-            "spec.completionMode: Forbidden: not supported by this version of kiln: use NonIndexed",
             "spec.template.spec.hostPID: Forbidden: not supported by this version of kiln: leave it out",
         ],
     );
