@@ -81,15 +81,15 @@ fn indexed_jobs_have_completions_and_bounds() {
         spec.as_object_mut().unwrap().extend(rest.as_object().unwrap().clone());
         spec
     };
-    check_rules(indexed(json!({"completions": 3, "backoffLimitPerIndex": 1, "maxFailedIndexes": 3})), &[]);
-    check_rules(
+    check(indexed(json!({"completions": 3, "backoffLimitPerIndex": 1, "maxFailedIndexes": 3})), &[]);
+    check(
         indexed(json!({"parallelism": 100_001})),
         &[
             "spec.parallelism: Invalid value: 100001: must be less than or equal to 100000 when completion mode is Indexed",
             "spec.completions: Required value: when completion mode is Indexed",
         ],
     );
-    check_rules(
+    check(
         indexed(json!({"completions": 3, "maxFailedIndexes": 4})),
         &[
             "spec.backoffLimitPerIndex: Required value: when maxFailedIndexes is specified",
@@ -98,29 +98,29 @@ fn indexed_jobs_have_completions_and_bounds() {
     );
     let of_many =
         "must be less than or equal to 10000 when completions are above 100000 and used with backoff limit per index";
-    check_rules(
+    check(
         indexed(json!({"completions": 200_000, "backoffLimitPerIndex": 1, "parallelism": 20_000})),
         &[
             &format!("spec.parallelism: Invalid value: 20000: {of_many}"),
             "spec.maxFailedIndexes: Required value: must be specified when completions is above 100000",
         ],
     );
-    check_rules(
+    check(
         indexed(json!({"completions": 200_000, "backoffLimitPerIndex": 1, "maxFailedIndexes": 100_001})),
         &[
             "spec.maxFailedIndexes: Invalid value: 100001: must be less than or equal to 100000",
             &format!("spec.maxFailedIndexes: Invalid value: 100001: {of_many}"),
         ],
     );
-    check_rules(indexed(json!({"completions": 200_000, "parallelism": 20_000})), &[]);
+    check(indexed(json!({"completions": 200_000, "parallelism": 20_000})), &[]);
 }
 
 #[test]
 fn policies_ask_for_each_other() {
     let policy = json!({"rules": [{"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget"}]}]});
     let template = json!({"spec": {"restartPolicy": "OnFailure", "containers": [{"name": "c", "image": "i"}]}});
-    check_rules(json!({"podFailurePolicy": policy}), &[]);
-    check_rules(
+    check(json!({"podFailurePolicy": policy}), &[]);
+    check(
         json!({"podFailurePolicy": policy, "podReplacementPolicy": "TerminatingOrFailed", "template": template}),
         &[
             "spec.podReplacementPolicy: Unsupported value: \"TerminatingOrFailed\": supported values: \"Failed\"",
