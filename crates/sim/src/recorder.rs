@@ -26,9 +26,23 @@ pub struct Recording {
 }
 
 impl Recording {
-    /// The whole recording.
+    /// The whole recording. What is told of an instant stands behind what happened in it, by subject: recorders write when
+    /// they get to it, and a recording should not hang on that.
     pub fn text(&self) -> String {
-        self.lines.iter().map(|line| format!("{line}\n")).collect()
+        let moment = |line: &String| line.trim_start().split(' ').next().unwrap_or_default().to_owned();
+        let is_note = |line: &String| line.contains("s  -- ");
+        let same = |one: &String, two: &String| moment(one) == moment(two) && !is_note(one) && !is_note(two);
+        let mut text = String::new();
+        for instant in self.lines.chunk_by(same) {
+            let told = |line: &&String| line.contains("  event on ");
+            let (mut events, states): (Vec<&String>, Vec<&String>) = instant.iter().partition(told);
+            events.sort_by_key(|line| line.split(": ").next().unwrap_or_default().to_owned());
+            for line in states.into_iter().chain(events) {
+                text.push_str(line);
+                text.push('\n');
+            }
+        }
+        text
     }
 
     fn alias(&mut self, name: &str) -> String {
@@ -168,6 +182,11 @@ fn job_line(job: &Value) -> String {
     let number = |field: &str| status[field].as_i64().unwrap_or(0);
     let mut line =
         format!("{} active, {} succeeded, {} failed", number("active"), number("succeeded"), number("failed"));
+    for (field, text) in [("completedIndexes", "done"), ("failedIndexes", "bad")] {
+        if let Some(indexes) = status[field].as_str() {
+            write!(line, ", {text} [{indexes}]").expect("strings take text");
+        }
+    }
     for (field, text) in [("ready", "ready"), ("terminating", "terminating")] {
         if number(field) != 0 {
             write!(line, ", {} {text}", number(field)).expect("strings take text");
