@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 /// Bounds on connections and on the patience with them. `Default` is what the server uses.
 #[derive(Debug, Clone)]
 pub struct Limits {
-    /// Connections at once. Each costs a file descriptor and, idle, some 30 KB.
+    /// Connections at once. Each costs a file descriptor and, idle, some 20 KB.
     pub connections: usize,
     /// For the TLS handshake.
     pub handshake: Duration,

@@ -40,3 +40,14 @@ pub fn node_name() -> String {
 pub fn is_root() -> bool {
     nix::unistd::geteuid().is_root()
 }
+
+/// Lets this process open as many files as it may, and says how many that are: connections, pods and the store share
+/// them. What shells give by default, 1,024, is for programs that use `select`.
+pub fn raise_open_files() -> usize {
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
+    let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else {
+        return 1_024;
+    };
+    let raised = setrlimit(Resource::RLIMIT_NOFILE, hard, hard).is_ok();
+    usize::try_from(if raised { hard } else { soft }).unwrap_or(usize::MAX)
+}

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use agent::images::{Image, ImageError, ImageStore};
 use apiserver::auth::{Pki, TokenKeys, Trust, User};
-use apiserver::{ApiServer, Config, Sealer};
+use apiserver::{ApiServer, Config, Limits, Sealer};
 use meta::clock::Clock;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -127,7 +127,10 @@ impl Server {
             Some(Socket { listener, address, pki }) => {
                 let tls = pki.server_tls().map_err(pki_problem)?;
                 let url = format!("https://{}", reachable(address));
-                let serving = api.clone().serve(listener, tls, shutdown.clone().cancelled_owned());
+                // Half of the files are for clients; the rest for pods, logs and the store.
+                let most = machine::raise_open_files() / 2;
+                let limits = Limits { connections: most.min(Limits::default().connections), ..Limits::default() };
+                let serving = api.clone().serve_within(limits, listener, tls, shutdown.clone().cancelled_owned());
                 tasks.push(tokio::spawn(async move {
                     if let Err(error) = serving.await {
                         tracing::error!(%error, "the API listener failed");
