@@ -3,7 +3,7 @@
 use super::{OBJECT_WORDS, examples, json_examples, texts};
 use crate::{Shape, Signal, Target};
 use apiserver::auth::{TokenKeys, Trust};
-use apiserver::node::{LogRequest, NodeConnection};
+use apiserver::node::{self, AttachRequest, Connection, ExecRequest, LogRequest, NodeConnection, Session};
 use apiserver::{ApiServer, Config, fuzzing, protobuf};
 use axum::body::Body;
 use bytes::Bytes;
@@ -296,6 +296,15 @@ struct NoNode;
 impl NodeConnection for NoNode {
     async fn logs(&self, _: LogRequest) -> Result<BoxStream<'static, std::io::Result<Bytes>>, Status> {
         Err(Status::internal("there is no node"))
+    }
+    async fn exec(&self, _: ExecRequest) -> Result<Session, Status> {
+        Err(Status::internal("there is no node"))
+    }
+    async fn attach(&self, _: AttachRequest) -> Result<Session, Status> {
+        Err(Status::internal("there is no node"))
+    }
+    async fn connect(&self, _: &node::Target, _: u16) -> Result<Box<dyn Connection>, String> {
+        Err("there is no node".into())
     }
 }
 
