@@ -161,6 +161,29 @@ fn an_ephemeral_volume_comes_and_goes_with_its_pod() {
     check("an_ephemeral_volume_comes_and_goes_with_its_pod", &recording);
 }
 
+/// Many claims want the only volume at the same moment: one gets it.
+#[test]
+fn a_volume_is_nobodys_twice() {
+    for seed in 0..10 {
+        World::run(seed, async |world: &mut World| {
+            let volume = json!({"metadata": {"name": "only"}, "spec": {"accessModes": ["ReadWriteOnce"],
+                "capacity": {"storage": "5Gi"}, "storageClassName": "", "hostPath": {"path": "/nowhere"}}});
+            for i in 0..8 {
+                claim(world, &format!("c{i}"), "ReadWriteOnce", Some("")).await;
+            }
+            create::<PersistentVolume>(Api::all(world.client.clone()), volume).await;
+            world.pass(60).await;
+            let claims = world.objects("/core/persistentvolumeclaims/");
+            let (bound, pending): (Vec<&Value>, Vec<&Value>) =
+                claims.iter().partition(|claim| claim["status"]["phase"] == "Bound");
+            assert_eq!((bound.len(), pending.len()), (1, 7), "{claims:#?}");
+            assert!(pending.iter().all(|claim| claim["spec"].get("volumeName").is_none()), "{pending:#?}");
+            let volume = &world.objects("/core/persistentvolumes/")[0];
+            assert_eq!(volume["spec"]["claimRef"]["uid"], bound[0]["metadata"]["uid"]);
+        });
+    }
+}
+
 /// Controllers and agent die again and again while claims are bound and released; in the end everybody has a volume of his own, or
 /// nothing is left.
 #[test]
