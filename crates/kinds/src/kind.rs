@@ -177,6 +177,11 @@ pub trait Kind: Send + Sync + std::fmt::Debug {
     fn deletion_warning(&self) -> Option<&'static str> {
         None
     }
+    /// Whether a DELETE that lets an object go answers with the object, and not with a Status: `ReturnDeletedObject` of
+    /// K:pkg/registry/*/storage.
+    fn returns_deleted(&self) -> bool {
+        false
+    }
     /// Why this object may not be deleted at all: the namespaces that a cluster begins with.
     fn deletion_refusal(&self, _object: &Value) -> Option<&'static str> {
         None

@@ -38,6 +38,10 @@ pub(crate) async fn delete(call: &mut Call<'_>, body: Body) -> Result<Answer, Fa
     for _ in 1..ATTEMPTS {
         let record = call.record()?;
         match delete_record(call, &record, &options).await {
+            Ok(Outcome::Gone(object)) if call.kind.returns_deleted() => {
+                warn(call, &options);
+                return call.answer_object(StatusCode::OK, object);
+            }
             Ok(Outcome::Gone(object)) => {
                 warn(call, &options);
                 let uid = meta::object::uid(&object);

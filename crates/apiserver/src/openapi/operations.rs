@@ -113,6 +113,7 @@ fn operation(kind: &'static dyn Kind, path: &str, verb: &str, subresource: &str)
         }
         "update" => ("put", "put", own, own, WRITE.to_vec()),
         "patch" => ("patch", "patch", None, own, [WRITE, &[("force", "boolean")]].concat()),
+        "delete" if kind.returns_deleted() => ("delete", "delete", meta("DeleteOptions"), own, DELETE.to_vec()),
         "delete" => ("delete", "delete", meta("DeleteOptions"), meta("Status"), DELETE.to_vec()),
         _ if subresource == "log" => ("get", "get", None, None, LOG.to_vec()),
         _ => ("get", "get", None, own, Vec::new()),

@@ -24,7 +24,8 @@ async fn a_server_begins_with_a_default_class_and_does_not_bring_it_back() {
     let table = server.send("GET", CLASSES, &[("accept", TABLE)], "").await.expect(200).json();
     let cells = &table["rows"][0]["cells"];
     assert_eq!(*cells, json!(["standard (default)", "kiln.dev/local", "Delete", "Immediate", true, "0s"]));
-    server.delete(&format!("{CLASSES}/standard")).await.expect(200);
+    let gone = server.delete(&format!("{CLASSES}/standard")).await.expect(200).json();
+    assert_eq!((&gone["kind"], &gone["metadata"]["name"]), (&json!("StorageClass"), &json!("standard")));
     let restarted = Server::on(store);
     let classes = restarted.get(CLASSES).await.expect(200).json();
     assert_eq!(classes["items"], json!([]));

@@ -84,6 +84,9 @@ impl Kind for PersistentVolume {
         });
         class_annotation_warning(object).into_iter().chain(recycle).collect()
     }
+    fn returns_deleted(&self) -> bool {
+        true
+    }
     fn columns(&self) -> &'static [Column] {
         COLUMNS
     }

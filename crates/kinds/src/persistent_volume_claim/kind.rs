@@ -73,6 +73,9 @@ impl Kind for PersistentVolumeClaim {
         });
         class_annotation_warning(object).into_iter().chain(fraction).collect()
     }
+    fn returns_deleted(&self) -> bool {
+        true
+    }
     fn columns(&self) -> &'static [Column] {
         COLUMNS
     }

@@ -76,6 +76,9 @@ impl Kind for Pod {
             ("status.nominatedNodeName", text("status", "nominatedNodeName")),
         ]
     }
+    fn returns_deleted(&self) -> bool {
+        true
+    }
     fn columns(&self) -> &'static [Column] {
         columns::COLUMNS
     }

@@ -66,6 +66,9 @@ impl Kind for ResourceQuota {
             Part::Status => Vec::new(),
         }
     }
+    fn returns_deleted(&self) -> bool {
+        true
+    }
     fn columns(&self) -> &'static [Column] {
         COLUMNS
     }

@@ -74,6 +74,9 @@ impl Kind for Service {
         let text = |field: &str| object["spec"][field].as_str().unwrap_or("").to_owned();
         vec![("spec.clusterIP", text("clusterIP")), ("spec.type", text("type"))]
     }
+    fn returns_deleted(&self) -> bool {
+        true
+    }
     fn columns(&self) -> &'static [Column] {
         columns::COLUMNS
     }

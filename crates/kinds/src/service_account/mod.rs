@@ -45,6 +45,9 @@ impl Kind for ServiceAccount {
     fn validate_update(&self, _: &Value, _: &Value, _: Part) -> Vec<FieldError> {
         Vec::new()
     }
+    fn returns_deleted(&self) -> bool {
+        true
+    }
     fn columns(&self) -> &'static [Column] {
         &[table::NAME, table::AGE]
     }

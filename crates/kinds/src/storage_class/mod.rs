@@ -111,6 +111,9 @@ impl Kind for StorageClass {
         new.field("volumeBindingMode").check_immutable(&old.field("volumeBindingMode"), &mut errors);
         errors
     }
+    fn returns_deleted(&self) -> bool {
+        true
+    }
     fn columns(&self) -> &'static [Column] {
         COLUMNS
     }
