@@ -301,11 +301,6 @@ fn what_the_agent_cannot_do_yet_is_refused_by_name() {
             "initContainers[0].restartPolicy",
             "run it as an ordinary container",
         ),
-        (
-            json!({"initContainers": [{"name": "s", "image": "i", "tty": true}]}),
-            "initContainers[0].tty",
-            "leave it out",
-        ),
     ] {
         check(spec, &[&format!("spec.{field}: Forbidden: not supported by this version of kiln: {way_out}")]);
     }
