@@ -2,11 +2,12 @@
 //! posts what the workers hand it, and drops what it cannot keep up with.
 
 use crate::pod::{name, namespace, uid};
+use crate::writes;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Event, EventSource, ObjectReference, Pod};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 use kube::Api;
-use kube::api::{Patch, PatchParams, PostParams};
+use kube::api::Patch;
 use meta::object;
 use serde_json::{Value, json};
 use std::collections::HashMap;
@@ -206,7 +207,7 @@ impl Poster {
         if let Some(earlier) = earlier {
             let count = earlier.count.saturating_add(times);
             let patch = json!({"count": count, "lastTimestamp": Time(last)});
-            let patched = api.patch(&earlier.name, &PatchParams::default(), &Patch::Merge(&patch)).await;
+            let patched = api.patch(&earlier.name, &writes::patch(), &Patch::Merge(&patch)).await;
             match patched {
                 Ok(_) => return Ok(Posted { name: earlier.name, count }),
                 // It has outlived its hour: a new one takes its place.
@@ -218,7 +219,7 @@ impl Poster {
         loop {
             let name = format!("{}.{number:x}", notice.object.name);
             let event = event(notice, &name, times, first, last, &self.node_name);
-            match api.create(&PostParams::default(), &event).await {
+            match api.create(&writes::post(), &event).await {
                 Ok(_) => return Ok(Posted { name, count: times }),
                 // Somebody else told of this object in the same nanosecond, as happens where the clock stands still.
                 Err(kube::Error::Api(status)) if status.reason == "AlreadyExists" => number += 1_000_000,

@@ -18,6 +18,7 @@ mod events;
 mod node;
 mod streams;
 mod trees;
+mod writes;
 
 use parking_lot::Mutex;
 use std::collections::HashMap;

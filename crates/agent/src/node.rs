@@ -1,11 +1,12 @@
 //! The Node object: this machine, as the API shows it. Registered at start, its heartbeat every few minutes.
 
+use crate::writes;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Node, NodeAddress, NodeCondition, NodeStatus, NodeSystemInfo};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 use kube::Api;
-use kube::api::{Patch, PatchParams, PostParams};
+use kube::api::Patch;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::net::UdpSocket;
@@ -148,12 +149,12 @@ pub(crate) async fn register(
 ) -> Result<(), kube::Error> {
     let api: Api<Node> = Api::all(client.clone());
     let wanted = node(name, machine, now);
-    match api.create(&PostParams::default(), &wanted).await {
+    match api.create(&writes::post(), &wanted).await {
         Ok(_) => {}
         Err(kube::Error::Api(status)) if status.code == 409 => {
             let labels = json!({"metadata": {"labels": wanted.metadata.labels}});
             let patch = Patch::Strategic(&labels);
-            api.patch(name, &PatchParams::default(), &patch).await?;
+            api.patch(name, &writes::patch(), &patch).await?;
         }
         Err(error) => return Err(error),
     }
@@ -161,7 +162,7 @@ pub(crate) async fn register(
     let mut status = wanted.status.unwrap_or_default();
     keep_transition_time(&mut status, known.status.as_ref());
     let patch = json!({"status": status});
-    api.patch_status(name, &PatchParams::default(), &Patch::Strategic(&patch)).await?;
+    api.patch_status(name, &writes::patch(), &Patch::Strategic(&patch)).await?;
     Ok(())
 }
 

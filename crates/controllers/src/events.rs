@@ -118,7 +118,10 @@ async fn send(client: &Client, occurrence: &Occurrence, emission: &Emission) -> 
         "" => "default",
         namespace => namespace,
     };
-    let events = Target::of::<Event>(client, namespace);
+    let mut events = Target::of::<Event>(client, namespace);
+    if occurrence.component == "default-scheduler" {
+        events = events.managed_by(crate::scheduler::MANAGER);
+    }
     match emission {
         Emission::Drop => Ok(()),
         Emission::Create { name, message, at } => {

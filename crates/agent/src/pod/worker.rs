@@ -9,10 +9,11 @@ use super::{all_containers, log_dir_name, name, namespace, status, support, uid}
 use crate::events::Notice;
 use crate::logs;
 use crate::runtime::PodSandbox;
+use crate::writes;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Pod, PodStatus};
 use kube::Api;
-use kube::api::{Patch, PatchParams};
+use kube::api::Patch;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -273,7 +274,7 @@ impl Worker {
         }
         let api: Api<Pod> = Api::namespaced(self.context.client.clone(), namespace(pod));
         let patch = json!({"metadata": {"uid": uid(pod)}, "status": status});
-        let answer = api.patch_status(name(pod), &PatchParams::default(), &Patch::Strategic(&patch)).await;
+        let answer = api.patch_status(name(pod), &writes::patch(), &Patch::Strategic(&patch)).await;
         match answer {
             Ok(_) => {
                 self.written = status;

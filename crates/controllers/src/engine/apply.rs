@@ -48,25 +48,49 @@ pub struct Target<'a> {
     pub request: Request,
     /// Where the write will show again, if a cache follows the resource.
     pub expected: Option<(&'a Seen, &'a Written)>,
+    /// Whose the fields written are in `metadata.managedFields`.
+    pub manager: &'static str,
 }
+
+/// The field manager of everything here that Kubernetes' controller manager does there.
+const CONTROLLER_MANAGER: &str = "kube-controller-manager";
 
 impl<'a> Target<'a> {
     /// Objects of a type known when this is compiled.
     pub fn of<K: Resource<DynamicType = ()>>(client: &'a Client, namespace: &str) -> Self {
         let namespace = Some(namespace).filter(|namespace| !namespace.is_empty());
-        Self { client, request: Request::new(K::url_path(&(), namespace)), expected: None }
+        Self { client, request: Request::new(K::url_path(&(), namespace)), expected: None, manager: CONTROLLER_MANAGER }
     }
 
     /// Objects of a type known only by name.
     pub fn of_kind(client: &'a Client, kind: &ApiResource, namespace: &str) -> Self {
         let namespace = Some(namespace).filter(|namespace| !namespace.is_empty());
-        Self { client, request: Request::new(Metadata::url_path(kind, namespace)), expected: None }
+        Self {
+            client,
+            request: Request::new(Metadata::url_path(kind, namespace)),
+            expected: None,
+            manager: CONTROLLER_MANAGER,
+        }
     }
 
     /// Lets the key rest until the cache has seen what is written.
     pub fn seen_by(mut self, seen: &'a Seen, written: &'a Written) -> Self {
         self.expected = Some((seen, written));
         self
+    }
+
+    /// Writes under another manager's name.
+    pub fn managed_by(mut self, manager: &'static str) -> Self {
+        self.manager = manager;
+        self
+    }
+
+    fn post_params(&self) -> PostParams {
+        PostParams { field_manager: Some(self.manager.to_owned()), ..PostParams::default() }
+    }
+
+    fn patch_params(&self) -> PatchParams {
+        PatchParams { field_manager: Some(self.manager.to_owned()), ..PatchParams::default() }
     }
 
     /// GET.
@@ -86,40 +110,40 @@ impl<'a> Target<'a> {
     /// POST.
     pub async fn create(&self, object: &impl Serialize) -> kube::Result<ObjectMeta> {
         let body = serde_json::to_vec(object).map_err(kube::Error::SerdeError)?;
-        let request = self.request.create(&PostParams::default(), body);
+        let request = self.request.create(&self.post_params(), body);
         self.send(request.map_err(kube::Error::BuildRequest)?).await
     }
 
     /// POST to a subresource, such as `binding`.
     pub async fn create_in(&self, name: &str, subresource: &str, body: &Value) -> kube::Result<ObjectMeta> {
         let body = serde_json::to_vec(body).map_err(kube::Error::SerdeError)?;
-        let request = self.request.create_subresource(subresource, name, &PostParams::default(), body);
+        let request = self.request.create_subresource(subresource, name, &self.post_params(), body);
         self.send(request.map_err(kube::Error::BuildRequest)?).await
     }
 
     /// PUT to a subresource, such as `finalize`.
     pub async fn replace_in(&self, name: &str, subresource: &str, body: &impl Serialize) -> kube::Result<ObjectMeta> {
         let body = serde_json::to_vec(body).map_err(kube::Error::SerdeError)?;
-        let request = self.request.replace_subresource(subresource, name, &PostParams::default(), body);
+        let request = self.request.replace_subresource(subresource, name, &self.post_params(), body);
         self.send(request.map_err(kube::Error::BuildRequest)?).await
     }
 
     /// PATCH with a strategic merge.
     pub async fn merge(&self, name: &str, patch: &Value) -> kube::Result<ObjectMeta> {
-        let request = self.request.patch(name, &PatchParams::default(), &Patch::Strategic(patch));
+        let request = self.request.patch(name, &self.patch_params(), &Patch::Strategic(patch));
         self.send(request.map_err(kube::Error::BuildRequest)?).await
     }
 
     /// PATCH of a subresource with a strategic merge.
     pub async fn merge_in(&self, name: &str, subresource: &str, patch: &Value) -> kube::Result<ObjectMeta> {
-        let (parameters, patch) = (PatchParams::default(), Patch::Strategic(patch));
+        let (parameters, patch) = (self.patch_params(), Patch::Strategic(patch));
         let request = self.request.patch_subresource(subresource, name, &parameters, &patch);
         self.send(request.map_err(kube::Error::BuildRequest)?).await
     }
 
     /// PATCH of `status` with a JSON merge, in which null removes a field.
     pub async fn replace_status(&self, name: &str, patch: &Value) -> kube::Result<ObjectMeta> {
-        let (parameters, patch) = (PatchParams::default(), Patch::Merge(patch));
+        let (parameters, patch) = (self.patch_params(), Patch::Merge(patch));
         let request = self.request.patch_subresource("status", name, &parameters, &patch);
         self.send(request.map_err(kube::Error::BuildRequest)?).await
     }

@@ -21,6 +21,9 @@ use serde_json::json;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
+/// The field manager of what the scheduler writes.
+pub(crate) const MANAGER: &str = "kube-scheduler";
+
 impl Entry for Place {}
 
 /// What runs on the node, by pod uid, and its sum.
@@ -161,7 +164,9 @@ impl Scheduler {
             }
             verdict
         };
-        let pods = Target::of::<Pod>(&self.context.client, &key.namespace).seen_by(self.world.pods.seen(), written);
+        let pods = Target::of::<Pod>(&self.context.client, &key.namespace)
+            .seen_by(self.world.pods.seen(), written)
+            .managed_by(MANAGER);
         let about = About::new("default-scheduler", "default-scheduler").subject(Subject {
             api_version: "v1".into(),
             kind: "Pod".into(),
