@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 
+#[path = "kubectl/applies.rs"]
+mod applies;
 #[path = "kubectl/endings.rs"]
 mod endings;
 mod support;

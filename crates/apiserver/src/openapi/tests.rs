@@ -83,6 +83,17 @@ fn kubectl_finds_field_validation_on_patch_operations() {
 }
 
 #[test]
+fn patches_say_that_they_can_be_applied() {
+    const APPLY: &str = "application/apply-patch+yaml";
+    let v2: Value = serde_json::from_slice(&v2_json()).unwrap();
+    let patch = patch_of(&v2, "batch", "Job");
+    assert!(patch["consumes"].as_array().unwrap().iter().any(|found| found == APPLY), "{patch}");
+    let v3 = v3_document("apis/batch/v1");
+    let content = &patch_of(&v3, "batch", "Job")["requestBody"]["content"];
+    assert!(content.get(APPLY).is_some(), "{content}");
+}
+
+#[test]
 fn operation_ids_are_unique() {
     let mut seen = BTreeSet::new();
     for operation in operations::operations(KINDS) {
