@@ -8,7 +8,7 @@
 
 use crate::events::Notice;
 use crate::pod::{Context, Retry};
-use crate::{disk, trees};
+use crate::{disk, trees, writes};
 use futures::StreamExt;
 use futures::stream::BoxStream;
 use k8s_openapi::api::core::v1::{PersistentVolume, PersistentVolumeClaim};
@@ -16,7 +16,7 @@ use k8s_openapi::api::storage::v1::StorageClass;
 use kinds::storage_class::LOCAL_PROVISIONER;
 use kinds::volumes::class_name;
 use kinds::volumes::local::{self, FINALIZER, Provision, Removal};
-use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
+use kube::api::{DeleteParams, Patch, Preconditions};
 use kube::runtime::WatchStreamExt;
 use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, Resource};
@@ -240,7 +240,7 @@ impl Provisioner {
     async fn create(&self, volume: &Value) -> Result<(), String> {
         let volumes = Api::<PersistentVolume>::all(self.context.client.clone());
         let volume: PersistentVolume = serde_json::from_value(volume.clone()).map_err(|error| error.to_string())?;
-        match volumes.create(&PostParams::default(), &volume).await {
+        match volumes.create(&writes::post_as_provisioner(), &volume).await {
             Ok(_) => Ok(()),
             // An earlier server made it and did not live to see it.
             Err(kube::Error::Api(status)) if status.code == 409 => Ok(()),
@@ -253,7 +253,7 @@ impl Provisioner {
         let name = claim["spec"]["volumeName"].as_str().unwrap_or("");
         let Some(volume) = self.volumes.objects.get(&format!("/{name}")) else { return Ok(()) };
         let Some(capacity) = local::expansion(claim, volume) else { return Ok(()) };
-        let (parameters, client) = (PatchParams::default(), &self.context.client);
+        let (parameters, client) = (writes::patch_as_provisioner(), &self.context.client);
         let patch = json!({"metadata": {"uid": object::uid(volume)}, "spec": {"capacity": capacity}});
         let volumes = Api::<PersistentVolume>::all(client.clone());
         gone_is_fine(volumes.patch(name, &parameters, &Patch::Merge(&patch)).await)?;
@@ -362,7 +362,7 @@ async fn remove(client: &kube::Client, volume: &Value, dir: PathBuf) -> Result<(
 async fn free(client: &kube::Client, volume: &Value) -> Result<(), String> {
     let patch = json!({"metadata": {"uid": object::uid(volume), "$deleteFromPrimitiveList/finalizers": [FINALIZER]}});
     let volumes = Api::<PersistentVolume>::all(client.clone());
-    let patched = volumes.patch(object::name(volume), &PatchParams::default(), &Patch::Strategic(&patch)).await;
+    let patched = volumes.patch(object::name(volume), &writes::patch_as_provisioner(), &Patch::Strategic(&patch)).await;
     gone_is_fine(patched)
 }
 
