@@ -88,6 +88,7 @@ fn completed(server: &ApiServer, kind: &dyn Kind, mut object: Value) -> Value {
     fields.insert("uid".into(), meta::names::uid(server.entropy.as_ref()).into());
     fields.insert("creationTimestamp".into(), server.now_text().into());
     kind.default(&mut object);
+    crate::handlers::managed::created(kind, &mut object, "kube-apiserver", &server.now_text());
     kind.prepare_create(&mut object);
     kind.default(&mut object);
     object

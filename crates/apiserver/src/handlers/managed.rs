@@ -48,12 +48,19 @@ pub(crate) fn ignored(kind: &dyn Kind, part: Part) -> Set {
 
 /// The entries of a new object: all that the request set is its writer's.
 pub(crate) fn on_create(call: &Call<'_>, object: &mut Value) {
+    created(call.kind, object, &manager(call), &call.server.now_text());
+}
+
+/// The entries of an object that `manager` makes now.
+pub(crate) fn created(kind: &dyn Kind, object: &mut Value, manager: &str, now: &str) {
     take(object);
-    let Some(ty) = value_type(call.kind) else { return };
+    let Some(ty) = value_type(kind) else { return };
     let changes = fields::compare(&Value::Object(serde_json::Map::new()), object, ty);
-    let changes = changes.without(&ignored(call.kind, Part::Spec));
+    let changes = changes.without(&ignored(kind, Part::Spec));
+    let api_version = storage::api_version(kind);
+    let writer = Writer { manager, api_version: &api_version, subresource: "", now };
     let mut entries = Vec::new();
-    record(call, &mut entries, &changes, &mut |_| None);
+    fields::update(&mut entries, &changes, &writer, &mut |_| None);
     put(object, entries);
 }
 

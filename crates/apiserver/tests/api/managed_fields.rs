@@ -203,3 +203,11 @@ async fn names_of_managers_are_checked() {
         "PatchOptions.meta.k8s.io \"\" is invalid: force: Forbidden: may not be specified for non-apply patch",
     );
 }
+
+#[tokio::test]
+async fn what_the_server_itself_makes_is_its_own() {
+    let server = Server::new();
+    let namespace = server.get("/api/v1/namespaces/default").await.expect(200).json();
+    let owners = owners(&namespace);
+    assert!(owners[0].starts_with("kube-apiserver Update - 00:00 "), "{owners:?}");
+}
