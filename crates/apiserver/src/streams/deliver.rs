@@ -62,7 +62,7 @@ pub(crate) fn log(call: &mut Call<'_>, answer: Answer) -> Result<Answer, Failure
 fn handshake(call: &Call<'_>) -> Result<Option<Handshake>, Failure> {
     Ok(match upgrade::wish(&call.headers)? {
         Some(Wish::WebSocket(handshake)) => Some(handshake),
-        Some(Wish::Spdy) | None => None,
+        Some(Wish::Spdy(_)) | None => None,
     })
 }
 

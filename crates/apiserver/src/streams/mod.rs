@@ -11,6 +11,7 @@ pub(crate) mod channels;
 pub(crate) mod deliver;
 pub(crate) mod port_forward;
 pub(crate) mod remote_command;
+pub(crate) mod spdy;
 pub(crate) mod upgrade;
 
 use futures::Sink;

@@ -14,6 +14,7 @@ use meta::status::Status;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
+use tokio_util::codec::{BytesCodec, Framed};
 
 /// The bearer token of a browser, which can set no other header. Authentication reads it; it is no protocol.
 const BEARER: &str = "base64url.bearer.authorization.k8s.io.";
@@ -28,9 +29,12 @@ pub(crate) type WebSocket = WebSocketStream<TokioIo<Upgraded>>;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Wish {
     WebSocket(Handshake),
-    /// SPDY/3.1, which kubectl spoke before 1.30.
-    Spdy,
+    /// SPDY/3.1, with the protocols inside it in the client's order of preference.
+    Spdy(Vec<String>),
 }
+
+/// Names the protocol inside SPDY.
+const STREAM_PROTOCOL: HeaderName = HeaderName::from_static("x-stream-protocol-version");
 
 /// A WebSocket handshake (RFC 6455, section 4.2.1).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,7 +51,8 @@ pub(crate) fn wish(headers: &HeaderMap) -> Result<Option<Wish>, Failure> {
         return Ok(None);
     }
     if has_word(&UPGRADE, "spdy/3.1") {
-        return Ok(Some(Wish::Spdy));
+        let protocols = words(headers, &STREAM_PROTOCOL).map(String::from).collect();
+        return Ok(Some(Wish::Spdy(protocols)));
     }
     if !has_word(&UPGRADE, "websocket") {
         return Ok(None);
@@ -104,8 +109,42 @@ impl Handshake {
     }
 }
 
+/// The first of the client's protocols that is among ours, `default` if it names none (K:apimachinery/pkg/util/httpstream Handshake).
+pub(crate) fn choose_spdy<T: Copy>(
+    theirs: &[String],
+    ours: &[(&'static str, T)],
+    default: T,
+) -> Result<(Option<&'static str>, T), Failure> {
+    if theirs.is_empty() {
+        return Ok((None, default));
+    }
+    let known = |name: &String| ours.iter().find(|(own, _)| own == name).copied();
+    match theirs.iter().find_map(known) {
+        Some((name, value)) => Ok((Some(name), value)),
+        None => {
+            let ours: Vec<_> = ours.iter().map(|(name, _)| *name).collect();
+            let mut status = Status::bad_request(format!(
+                "unable to upgrade: unable to negotiate protocol: client supports [{}], server accepts [{}]",
+                theirs.join(" "),
+                ours.join(" ")
+            ));
+            status.code = 403;
+            status.reason = "Forbidden".into();
+            Err(status.into())
+        }
+    }
+}
+
+/// The answer after which the connection speaks SPDY.
+pub(crate) fn accept_spdy(protocol: Option<&'static str>) -> Answer {
+    let mut headers =
+        vec![(CONNECTION, HeaderValue::from_static("Upgrade")), (UPGRADE, HeaderValue::from_static("SPDY/3.1"))];
+    headers.extend(protocol.map(|name| (STREAM_PROTOCOL, HeaderValue::from_static(name))));
+    switching(headers)
+}
+
 /// 101.
-pub(crate) fn switching(headers: Vec<(HeaderName, HeaderValue)>) -> Answer {
+fn switching(headers: Vec<(HeaderName, HeaderValue)>) -> Answer {
     Answer { code: StatusCode::SWITCHING_PROTOCOLS, content_type: "", payload: Payload::Whole(Bytes::new()), headers }
 }
 
@@ -130,6 +169,12 @@ pub(crate) async fn web_socket(on_upgrade: OnUpgrade) -> Option<WebSocket> {
     Some(WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, Some(config)).await)
 }
 
+/// The connection itself, once the answer has been sent: pieces of bytes both ways.
+pub(crate) async fn bytes(on_upgrade: OnUpgrade) -> Option<Framed<TokioIo<Upgraded>, BytesCodec>> {
+    let upgraded = on_upgrade.await.ok()?;
+    Some(Framed::new(TokioIo::new(upgraded), BytesCodec::new()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -151,7 +196,10 @@ mod tests {
         assert_eq!(wish(&headers(&[])).unwrap(), None);
         assert_eq!(wish(&headers(&[("upgrade", "websocket")])).unwrap(), None);
         assert_eq!(wish(&headers(&[("connection", "upgrade"), ("upgrade", "h2c")])).unwrap(), None);
-        assert_eq!(wish(&headers(&[("connection", "Upgrade"), ("upgrade", "SPDY/3.1")])).unwrap(), Some(Wish::Spdy));
+        assert_eq!(
+            wish(&headers(&[("connection", "Upgrade"), ("upgrade", "SPDY/3.1")])).unwrap(),
+            Some(Wish::Spdy(vec![]))
+        );
         assert!(matches!(wish(&headers(&ASKED)).unwrap(), Some(Wish::WebSocket(_))));
         for missing in 2..4 {
             let mut pairs = ASKED.to_vec();

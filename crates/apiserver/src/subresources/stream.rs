@@ -10,11 +10,16 @@ use crate::route::Verb;
 use crate::storage;
 use crate::streams::channels::{self, Dialect};
 use crate::streams::upgrade::{self, Handshake, Wish};
-use crate::streams::{port_forward, remote_command};
+use crate::streams::{FINISHING, port_forward, remote_command, spdy};
 use crate::subresources::container::container;
-use futures::FutureExt as _;
+use bytes::{Bytes, BytesMut};
+use futures::{FutureExt as _, SinkExt as _, StreamExt as _, TryStreamExt as _};
 use hyper::upgrade::OnUpgrade;
 use meta::status::Status;
+use tokio_tungstenite::tungstenite::{Error, Message};
+
+/// Connections at once that are no longer HTTP, whatever they have become. Each costs two file descriptors or more.
+const MAX_SESSIONS: usize = 5000;
 
 pub(crate) async fn exec(call: &mut Call<'_>, verb: Verb) -> Result<Answer, Failure> {
     check_create(call, verb)?;
@@ -25,7 +30,7 @@ pub(crate) async fn exec(call: &mut Call<'_>, verb: Verb) -> Result<Answer, Fail
     if command.is_empty() {
         return Err(Status::bad_request("you must specify at least one command for the container").into());
     }
-    let carrier = Carrier::choose(call, &wish)?;
+    let carrier = Carrier::choose(call, wish)?;
     let request = ExecRequest { target, command: command.clone(), wanted };
     let opened = call.server.node.exec(request).await;
     carrier.serve(call, wanted, opened, Some(command))
@@ -36,7 +41,7 @@ pub(crate) async fn attach(call: &mut Call<'_>, verb: Verb) -> Result<Answer, Fa
     let target = target(call, true)?;
     let wish = upgrade::wish(&call.headers)?.ok_or_else(upgrade::required)?;
     let wanted = wanted(&call.query)?;
-    let carrier = Carrier::choose(call, &wish)?;
+    let carrier = Carrier::choose(call, wish)?;
     let opened = call.server.node.attach(AttachRequest { target, wanted }).await;
     carrier.serve(call, wanted, opened, None)
 }
@@ -45,15 +50,16 @@ pub(crate) async fn port_forward(call: &mut Call<'_>, verb: Verb) -> Result<Answ
     check_create(call, verb)?;
     let pod = target(call, false)?;
     let wish = upgrade::wish(&call.headers)?.ok_or_else(upgrade::required)?;
-    let Wish::WebSocket(handshake) = wish else {
-        return Err(no_spdy("port-forward"));
+    let handshake = match wish {
+        Wish::Spdy(protocols) => return port_forward_by_spdy(call, pod, &protocols),
+        Wish::WebSocket(handshake) => handshake,
     };
-    if handshake.protocols.iter().any(|name| name.starts_with("SPDY/3.1+")) {
-        return Err(no_spdy("port-forward"));
+    if handshake.protocols.iter().any(|name| name == spdy::port_forward::TUNNEL) {
+        return port_forward_by_tunnel(call, pod, &handshake);
     }
     let ports = port_forward::ports(call.query.all("ports"))?;
     let chosen = handshake.choose(channels::PORT_FORWARD)?;
-    let on_upgrade = call.upgrade.take().ok_or_else(upgrade::impossible)?;
+    let on_upgrade = take_connection(call)?;
     let (name, dialect) = chosen.map_or((None, channels::OLDEST), |(name, dialect)| (Some(name), dialect));
     let (node, stop) = (call.server.node.clone(), call.server.stop.clone());
     call.server.sessions.spawn(async move {
@@ -62,6 +68,50 @@ pub(crate) async fn port_forward(call: &mut Call<'_>, verb: Verb) -> Result<Answ
         }
     });
     Ok(handshake.accept(name))
+}
+
+fn port_forward_by_spdy(call: &mut Call<'_>, pod: Target, protocols: &[String]) -> Result<Answer, Failure> {
+    let (name, ()) = upgrade::choose_spdy(protocols, &[(spdy::port_forward::NAME, ())], ())?;
+    let on_upgrade = take_connection(call)?;
+    let (node, stop) = (call.server.node.clone(), call.server.stop.clone());
+    call.server.sessions.spawn(stop.run_until_cancelled_owned(async move {
+        if let Some(connection) = upgrade::bytes(on_upgrade).await {
+            let (writer, reader) = connection.split();
+            let reader = reader.map_ok(BytesMut::freeze);
+            let protocol = |client| spdy::port_forward::run(client, node, pod);
+            spdy::connection::serve(reader, writer, FINISHING, protocol).await;
+        }
+    }));
+    Ok(upgrade::accept_spdy(name))
+}
+
+/// SPDY in the binary messages of a WebSocket (KEP-4006).
+fn port_forward_by_tunnel(call: &mut Call<'_>, pod: Target, handshake: &Handshake) -> Result<Answer, Failure> {
+    let on_upgrade = take_connection(call)?;
+    let (node, stop) = (call.server.node.clone(), call.server.stop.clone());
+    call.server.sessions.spawn(stop.run_until_cancelled_owned(async move {
+        if let Some(socket) = upgrade::web_socket(on_upgrade).await {
+            let (writer, reader) = socket.split();
+            let reader = reader.map_ok(|message| match message {
+                Message::Binary(bytes) => bytes,
+                Message::Text(_) | Message::Ping(_) | Message::Pong(_) | Message::Close(_) | Message::Frame(_) => {
+                    Bytes::new()
+                }
+            });
+            let writer = writer.with(async |bytes| Ok::<_, Error>(Message::Binary(bytes)));
+            let protocol = |client| spdy::port_forward::run(client, node, pod);
+            spdy::connection::serve(reader, std::pin::pin!(writer), FINISHING, protocol).await;
+        }
+    }));
+    Ok(handshake.accept(Some(spdy::port_forward::TUNNEL)))
+}
+
+/// The connection, of which only so many may be something else than HTTP.
+fn take_connection(call: &mut Call<'_>) -> Result<OnUpgrade, Failure> {
+    if MAX_SESSIONS <= call.server.sessions.len() {
+        return Err(Status::too_many_requests("Too many sessions, please try again later.", 1).into());
+    }
+    call.upgrade.take().ok_or_else(upgrade::impossible)
 }
 
 /// A WebSocket's request is a GET, which must not be less than the POST it stands for (K: KEP-4006,
@@ -124,20 +174,28 @@ fn wanted(query: &Query) -> Result<Wanted, Failure> {
 /// What brings a session to its client.
 struct Carrier {
     on_upgrade: OnUpgrade,
-    handshake: Handshake,
-    name: Option<&'static str>,
-    dialect: Dialect,
+    way: Way,
+}
+
+enum Way {
+    WebSocket { handshake: Handshake, name: Option<&'static str>, dialect: Dialect },
+    Spdy { name: Option<&'static str>, version: u8 },
 }
 
 impl Carrier {
-    fn choose(call: &mut Call<'_>, wish: &Wish) -> Result<Self, Failure> {
-        let Wish::WebSocket(handshake) = wish else {
-            return Err(no_spdy(&call.path.subresource));
+    fn choose(call: &mut Call<'_>, wish: Wish) -> Result<Self, Failure> {
+        let way = match wish {
+            Wish::WebSocket(handshake) => {
+                let chosen = handshake.choose(channels::REMOTE_COMMAND)?;
+                let (name, dialect) = chosen.map_or((None, channels::OLDEST), |(name, dialect)| (Some(name), dialect));
+                Way::WebSocket { handshake, name, dialect }
+            }
+            Wish::Spdy(protocols) => {
+                let (name, version) = upgrade::choose_spdy(&protocols, spdy::remote_command::VERSIONS, 1)?;
+                Way::Spdy { name, version }
+            }
         };
-        let chosen = handshake.choose(channels::REMOTE_COMMAND)?;
-        let (name, dialect) = chosen.map_or((None, channels::OLDEST), |(name, dialect)| (Some(name), dialect));
-        let on_upgrade = call.upgrade.take().ok_or_else(upgrade::impossible)?;
-        Ok(Self { on_upgrade, handshake: handshake.clone(), name, dialect })
+        Ok(Self { on_upgrade: take_connection(call)?, way })
     }
 
     fn serve(
@@ -147,22 +205,37 @@ impl Carrier {
         opened: Result<Session, Status>,
         command: Option<Vec<String>>,
     ) -> Result<Answer, Failure> {
-        let session = match opened {
-            Ok(session) => session,
+        let session = match (opened, &self.way) {
+            (Ok(session), _) => session,
             // The API server has upgraded by then, the kubelet not yet (K: StreamTranslatorHandler).
-            Err(status) if 5 <= self.dialect.version => {
+            (Err(status), Way::WebSocket { dialect: Dialect { version: 5.., .. }, .. }) => {
                 ended(format!("unable to upgrade connection: {}", status.message))
             }
-            Err(status) => return Ok(plain(&status)),
+            (Err(status), _) => return Ok(plain(&status)),
         };
         let stop = call.server.stop.clone();
-        let (on_upgrade, dialect) = (self.on_upgrade, self.dialect);
-        call.server.sessions.spawn(async move {
-            if let Some(socket) = upgrade::web_socket(on_upgrade).await {
-                remote_command::serve(socket, dialect, wanted, session, command, stop).await;
+        let on_upgrade = self.on_upgrade;
+        match self.way {
+            Way::WebSocket { handshake, name, dialect } => {
+                call.server.sessions.spawn(async move {
+                    if let Some(socket) = upgrade::web_socket(on_upgrade).await {
+                        remote_command::serve(socket, dialect, wanted, session, command, stop).await;
+                    }
+                });
+                Ok(handshake.accept(name))
             }
-        });
-        Ok(self.handshake.accept(self.name))
+            Way::Spdy { name, version } => {
+                call.server.sessions.spawn(stop.run_until_cancelled_owned(async move {
+                    if let Some(connection) = upgrade::bytes(on_upgrade).await {
+                        let (writer, reader) = connection.split();
+                        let reader = reader.map_ok(BytesMut::freeze);
+                        let protocol = |client| spdy::remote_command::run(client, version, wanted, session, command);
+                        spdy::connection::serve(reader, writer, FINISHING, protocol).await;
+                    }
+                }));
+                Ok(upgrade::accept_spdy(name))
+            }
+        }
     }
 }
 
@@ -182,12 +255,4 @@ fn ended(why: String) -> Session {
 fn plain(status: &Status) -> Answer {
     let code = http::StatusCode::from_u16(status.code).unwrap_or(http::StatusCode::INTERNAL_SERVER_ERROR);
     Answer::text(code, format!("{}\n", status.message))
-}
-
-fn no_spdy(what: &str) -> Failure {
-    let text = match what {
-        "port-forward" => "port-forward over SPDY is not supported by this version of kiln".to_owned(),
-        _ => format!("{what} over SPDY is not supported by this version of kiln: use kubectl 1.30 or later"),
-    };
-    Status::bad_request(text).into()
 }
