@@ -184,6 +184,23 @@ fn a_volume_is_nobodys_twice() {
     }
 }
 
+/// A hundred claims come at once, each with its pod.
+#[test]
+fn many_claims_are_provided_for_at_once() {
+    World::run(45, async |world: &mut World| {
+        for i in 0..100 {
+            pod(world, &format!("p{i}"), of_claim(&format!("c{i}")), "succeed 1").await;
+        }
+        for i in 0..100 {
+            claim(world, &format!("c{i}"), "ReadWriteOnce", None).await;
+        }
+        world.pass(30).await;
+        let pods = world.objects("/core/pods/");
+        assert!(pods.iter().all(|pod| pod["status"]["phase"] == "Succeeded"), "{pods:#?}");
+        assert_eq!((pods.len(), world.volumes_on_the_node().len()), (100, 100));
+    });
+}
+
 /// Controllers and agent die again and again while claims are bound and released; in the end everybody has a volume of his own, or
 /// nothing is left.
 #[test]

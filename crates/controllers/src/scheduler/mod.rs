@@ -11,7 +11,7 @@ use crate::engine::cache::{Cache, Entry};
 use crate::engine::expectations::Written;
 use crate::engine::queue::{Next, Outcome, Queue};
 use crate::events::{About, Recorder};
-use crate::world::World;
+use crate::world::{World, of_claim};
 use fit::{Place, Placing, Requested, Verdict, schedule};
 use k8s_openapi::api::core::v1::{Node, Pod};
 use kinds::correlate::Subject;
@@ -126,20 +126,31 @@ impl Scheduler {
         });
     }
 
-    /// What a pod waits for may have come.
+    /// What a refused pod waits for may have come: pods that name the claim are looked at again, and all when a class changes.
     fn follow_volumes(self: &Arc<Self>, queue: &Queue<Key>) {
         let look_again = |queue: &Queue<Key>| {
             let (this, queue) = (Arc::downgrade(self), queue.clone());
-            move || {
+            move |claim: &Key| {
                 let Some(this) = this.upgrade() else { return };
-                let refused = std::mem::take(&mut this.ledger.lock().refused);
-                refused.into_iter().for_each(|key| queue.add(key));
+                let users = this.world.pods.group(&of_claim(&claim.namespace, &claim.name));
+                let mut ledger = this.ledger.lock();
+                let waiting = users.into_iter().map(|(key, _)| key).filter(|key| ledger.refused.remove(key));
+                waiting.for_each(|key| queue.add(key));
             }
         };
-        let (claims, volumes, classes) = (look_again(queue), look_again(queue), look_again(queue));
-        self.world.claims.on_change(move |_| claims());
-        self.world.volumes.on_change(move |_| volumes());
-        self.world.classes.on_change(move |_| classes());
+        let claims = look_again(queue);
+        self.world.claims.on_change(move |change| claims(&change.key));
+        let volumes = look_again(queue);
+        self.world.volumes.on_change(move |change| {
+            let named = [&change.old, &change.new].into_iter().flatten().filter_map(|volume| volume.claim());
+            named.for_each(|claim| volumes(&claim));
+        });
+        let (this, queue) = (Arc::downgrade(self), queue.clone());
+        self.world.classes.on_change(move |_| {
+            let Some(this) = this.upgrade() else { return };
+            let refused = std::mem::take(&mut this.ledger.lock().refused);
+            refused.into_iter().for_each(|key| queue.add(key));
+        });
     }
 
     async fn place(&self, key: &Key, written: &Written) -> Outcome {

@@ -121,7 +121,10 @@ fn follow(world: &World, nodes: &Cache<NodeEntry>, queue: &Queue<Item>) {
         adder.add(Item::Volume(change.key.clone()));
         let named = [&change.old, &change.new].into_iter().flatten().filter_map(|volume| volume.claim());
         named.for_each(|claim| adder.add(Item::Claim(claim)));
-        unbound();
+        // Anybody may take it; others are one claim's.
+        if change.new.as_ref().is_some_and(|volume| volume.0["status"]["phase"] == "Available") {
+            unbound();
+        }
     });
     let unbound = add_unbound(queue);
     world.classes.on_change(move |_| unbound());
