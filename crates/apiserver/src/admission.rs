@@ -1,13 +1,17 @@
 //! Gates before a write: the namespace must exist and not be on its way out (NamespaceLifecycle), then the plugins of
 //! `kinds::admission`, which are shown the store and may have other objects written in the same transaction.
 
+use crate::auth::{Attributes, Authorizer, Decision, User};
 use crate::error::{Failure, what};
 use crate::handlers::Call;
+use crate::server::ApiServer;
 use crate::storage;
 use kinds::admission::{self, Operation, Request, Verdict, World, Write};
+use kinds::rbac::Policy;
 use kinds::{Kind, Scope};
 use meta::status::{GroupResource, Status};
 use serde_json::{Value, json};
+use std::sync::Arc;
 use store::{Op, Store, Txn};
 
 const NAMESPACES: GroupResource<'_> = GroupResource { group: "", resource: "namespaces" };
@@ -47,12 +51,21 @@ pub(crate) fn namespace_takes(
 }
 
 /// The store, as plugins see it. What cannot be read is not there.
-pub(crate) struct Stored<'a>(pub &'a Store);
+pub(crate) struct Stored<'a> {
+    store: &'a Store,
+    authorizer: &'a Authorizer,
+}
+
+impl<'a> Stored<'a> {
+    pub(crate) fn of(server: &'a ApiServer) -> Self {
+        Self { store: &server.store, authorizer: &server.authorizer }
+    }
+}
 
 impl World for Stored<'_> {
     fn get(&self, group: &str, plural: &str, namespace: &str, name: &str) -> Option<Value> {
         let kind = kinds::by_resource(group, plural)?;
-        let record = self.0.get(&storage::key(kind, namespace, name))?;
+        let record = self.store.get(&storage::key(kind, namespace, name))?;
         storage::object(kind, &record).ok()
     }
 
@@ -60,8 +73,16 @@ impl World for Stored<'_> {
         let Some(kind) = kinds::by_resource(group, plural) else {
             return Vec::new();
         };
-        let range = self.0.range(&storage::prefix(kind, namespace), None, 0);
+        let range = self.store.range(&storage::prefix(kind, namespace), None, 0);
         range.records.iter().filter_map(|record| storage::object(kind, record).ok()).collect()
+    }
+
+    fn authorize(&self, user: &User, attributes: &Attributes<'_>) -> Decision {
+        self.authorizer.authorize(user, attributes)
+    }
+
+    fn policy(&self) -> Arc<Policy> {
+        self.authorizer.policy()
     }
 }
 
@@ -92,7 +113,7 @@ impl Gate<'_> {
         call: &Call<'_>,
         plugins: impl FnOnce(&Request<'_>) -> Result<T, Box<Status>>,
     ) -> Result<T, Failure> {
-        let world = Stored(&call.server.store);
+        let world = Stored::of(call.server);
         let request = Request {
             user: &call.user,
             operation: self.operation,

@@ -4,28 +4,53 @@
 use crate::error::{Failure, commit_failed};
 use crate::server::ApiServer;
 use crate::storage;
+use bytes::Bytes;
 use kinds::Kind;
 use meta::object;
 use serde_json::{Value, json};
-use store::{CommitError, Op, Txn};
+use store::{CommitError, MAX_TXN_OPS, Op, Txn};
 
-/// Makes what is missing.
+/// How often somebody may write one of them meanwhile: components that start early.
+const ATTEMPTS: usize = 8;
+
+/// Makes what is missing and completes what somebody has taken parts of, in one transaction as a rule.
 pub(crate) async fn always(server: &ApiServer) -> Result<(), Failure> {
-    for object in kinds::bootstrap::always() {
-        let Some(kind) = kind_of(&object) else { continue };
-        let key = storage::key(kind, object::namespace(&object), object::name(&object));
-        if server.store.get(&key).is_some() {
-            continue;
+    let mut attempt = 1;
+    'again: loop {
+        for writes in missing(server)?.chunks(MAX_TXN_OPS) {
+            let mut txn = Txn::default();
+            for (key, revision, value) in writes {
+                txn.conditions.push((key.clone(), *revision));
+                txn.ops.push(Op::Put { key: key.clone(), value: value.clone() });
+            }
+            match server.store.commit(txn).await {
+                Ok(_) => {}
+                Err(CommitError::Conflict { .. }) if attempt < ATTEMPTS => {
+                    attempt += 1;
+                    continue 'again;
+                }
+                Err(error) => return Err(commit_failed(&error)),
+            }
         }
-        let object = completed(server, kind, object);
-        let put = Op::Put { key: key.clone(), value: storage::stored_form(kind, &object) };
-        match server.store.commit(Txn { conditions: vec![(key, 0)], ops: vec![put] }).await {
-            // Another request made it meanwhile.
-            Ok(_) | Err(CommitError::Conflict { .. }) => {}
-            Err(error) => return Err(commit_failed(&error)),
+        return Ok(());
+    }
+}
+
+/// What has to be written: key, the revision it must still have, value.
+fn missing(server: &ApiServer) -> Result<Vec<(String, u64, Bytes)>, Failure> {
+    let mut writes = Vec::new();
+    for expected in kinds::bootstrap::always() {
+        let Some(kind) = kind_of(&expected) else { continue };
+        let key = storage::key(kind, object::namespace(&expected), object::name(&expected));
+        let (revision, object) = match server.store.get(&key) {
+            None => (0, Some(completed(server, kind, expected))),
+            Some(record) => (record.revision, kind.reconcile(&storage::object(kind, &record)?, &expected)),
+        };
+        if let Some(object) = object {
+            writes.push((key, revision, storage::stored_form(kind, &object)));
         }
     }
-    Ok(())
+    Ok(writes)
 }
 
 /// The kind an object names.

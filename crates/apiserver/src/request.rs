@@ -3,7 +3,7 @@
 
 use crate::auth::Attributes;
 use crate::query::Query;
-use crate::route::{Route, Verb};
+use crate::route::{ResourcePath, Route, Verb};
 use http::Method;
 use meta::selector::FieldSelector;
 
@@ -45,7 +45,7 @@ impl RequestInfo {
             version: resource.version.clone(),
             resource: resource.resource.clone(),
             subresource: resource.subresource.clone(),
-            namespace: resource.namespace.clone(),
+            namespace: namespace(resource).to_owned(),
             name,
         }
     }
@@ -59,7 +59,7 @@ impl RequestInfo {
             subresource: &self.subresource,
             namespace: &self.namespace,
             name: &self.name,
-            path: if self.is_resource { "" } else { &self.path },
+            path: (!self.is_resource).then_some(&self.path),
         }
     }
 
@@ -72,6 +72,14 @@ impl RequestInfo {
     /// Whether the request only reads.
     pub(crate) fn is_read_only(&self) -> bool {
         matches!(self.verb.as_str(), "get" | "list" | "watch")
+    }
+}
+
+/// A namespace itself counts as being in it: who may see what is in a namespace may be let see the namespace.
+fn namespace(path: &ResourcePath) -> &str {
+    match (path.group.as_str(), path.resource.as_str()) {
+        ("", "namespaces") => &path.name,
+        _ => &path.namespace,
     }
 }
 
@@ -112,7 +120,10 @@ mod tests {
             let found = (info.verb.as_str(), info.name.as_str(), info.is_long_running());
             assert_eq!(found, (verb, name, is_long_running), "{method} {target}");
         }
-        assert_eq!(info("GET", "/version").attributes().path, "/version");
-        assert_eq!(info("GET", "/api/v1/pods").attributes().path, "");
+        let blue = info("GET", "/api/v1/namespaces/blue");
+        assert_eq!((blue.namespace.as_str(), blue.name.as_str()), ("blue", "blue"));
+        assert_eq!(info("GET", "/api/v1/namespaces").namespace, "");
+        assert_eq!(info("GET", "/version").attributes().path, Some("/version"));
+        assert_eq!(info("GET", "/api/v1/pods").attributes().path, None);
     }
 }

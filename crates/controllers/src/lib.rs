@@ -10,6 +10,7 @@
 //! ```
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod clusterrole;
 mod engine;
 pub mod events;
 mod gc;
@@ -45,9 +46,10 @@ pub fn run(context: Context, shutdown: impl Future<Output = ()> + Send) -> impl 
     let gc = gc::start(&context);
     let namespaces = namespace::start(&context);
     let volumes = volumes::start(&context, &world, &recorder);
+    let roles = clusterrole::start(&context);
     let client = context.client.clone();
-    let everything =
-        async move { tokio::join!(world.run(client), jobs, scheduler, ttl, gc, namespaces, volumes, telling) };
+    let controllers = async move { tokio::join!(jobs, scheduler, ttl, gc, namespaces, volumes, roles) };
+    let everything = async move { tokio::join!(world.run(client), controllers, telling) };
     async move {
         tokio::select! {
             _ = everything => {}

@@ -15,8 +15,8 @@ pub struct Attributes<'a> {
     pub namespace: &'a str,
     /// Empty for collections.
     pub name: &'a str,
-    /// The path, when no resource is asked for.
-    pub path: &'a str,
+    /// The path, when no resource is asked for; then all but the verb is empty.
+    pub path: Option<&'a str>,
 }
 
 /// An authorizer's answer, with the reason it gives; empty when there is nothing to say.

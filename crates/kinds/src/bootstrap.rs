@@ -1,6 +1,6 @@
 //! Objects that a server begins with.
 
-use crate::{priority_class, service, storage_class};
+use crate::{priority_class, rbac, service, storage_class};
 use serde_json::{Value, json};
 
 /// Makers of objects that a server is given once: whoever deletes or changes one of them afterwards keeps it so. Each has
@@ -11,12 +11,13 @@ pub const ONCE: &[fn() -> Value] = &[storage_class::standard];
 const NAMESPACES: [&str; 4] = ["default", "kube-system", "kube-public", "kube-node-lease"];
 
 /// Objects that are there whenever a server starts, in an order in which they can be made. What somebody changed in one
-/// stays.
+/// stays, but for what its kind completes (`Kind::reconcile`).
 pub fn always() -> Vec<Value> {
     let namespace = |name: &str| json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
     let mut objects: Vec<Value> = NAMESPACES.into_iter().map(namespace).collect();
     objects.extend(priority_class::system());
     objects.push(service::of_api_server());
+    objects.extend(rbac::bootstrap_objects());
     objects
 }
 
@@ -24,13 +25,14 @@ pub fn always() -> Vec<Value> {
 mod tests {
     use super::*;
     use crate::KINDS;
-    use crate::testing::check_errors;
+    use crate::testing::{check_errors, created};
 
     #[test]
     fn each_is_valid() {
         for object in always().into_iter().chain(ONCE.iter().map(|make| make())) {
             let kind = KINDS.iter().find(|kind| kind.names().kind == object["kind"].as_str().unwrap()).unwrap();
             check_errors(*kind, &object, &[]);
+            assert_eq!(kind.reconcile(&created(*kind, &object), &object), None, "{object}");
         }
     }
 }

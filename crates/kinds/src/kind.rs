@@ -218,4 +218,8 @@ pub trait Kind: Send + Sync + std::fmt::Debug {
     fn as_review(&self) -> Option<&dyn Review> {
         None
     }
+    /// What an object of `bootstrap::always` becomes at a later start; `None` when it may stay as it is.
+    fn reconcile(&self, _existing: &Value, _expected: &Value) -> Option<Value> {
+        None
+    }
 }

@@ -17,6 +17,7 @@ pub mod persistent_volume;
 pub mod persistent_volume_claim;
 pub mod pod;
 pub mod priority_class;
+pub mod rbac;
 pub mod resource_quota;
 pub mod review;
 pub mod runtime_class;
@@ -63,10 +64,18 @@ pub const KINDS: &[&dyn Kind] = &[
     &lease::Lease,
     &storage_class::StorageClass,
     &event::Event,
+    &rbac::ClusterRole,
+    &rbac::ClusterRoleBinding,
+    &rbac::Role,
+    &rbac::RoleBinding,
     &review::SelfSubjectReview,
     &review::TokenReview,
     &runtime_class::RuntimeClass,
     &priority_class::PriorityClass,
+    &review::LocalSubjectAccessReview,
+    &review::SelfSubjectAccessReview,
+    &review::SelfSubjectRulesReview,
+    &review::SubjectAccessReview,
 ];
 
 /// Looks a kind up by group and plural name.

@@ -1,6 +1,6 @@
 //! Cells that the tables of several kinds share (K:pkg/printers/internalversion/printers.go).
 
-use crate::kind::{Cell, Column};
+use crate::kind::{Cell, Column, Row};
 use jiff::Timestamp;
 use meta::{duration, object};
 use serde_json::Value;
@@ -15,6 +15,10 @@ pub(crate) const NAME: Column = Column {
 };
 /// How long ago the object was created.
 pub(crate) const AGE: Column = column("Age", "How long ago the object was created.");
+/// When the object was created; of kinds that say nothing more (K:apiserver/pkg/registry/rest/table.go).
+pub(crate) const CREATED_AT: Column = typed("Created At", "date", "When the object was created.");
+/// The columns of kinds that have none of their own.
+pub(crate) const DEFAULT: &[Column] = &[NAME, CREATED_AT];
 /// The containers' names of a pod template.
 pub(crate) const CONTAINERS: Column = wide("Containers", "Names of the containers in the pod template.");
 /// The containers' images of a pod template.
@@ -41,6 +45,15 @@ pub(crate) fn name(object: &Value) -> Cell {
 
 pub(crate) fn age(object: &Value, now: Timestamp) -> Cell {
     since(&object["metadata"]["creationTimestamp"], now).into()
+}
+
+pub(crate) fn created_at(object: &Value) -> Cell {
+    object["metadata"]["creationTimestamp"].clone()
+}
+
+/// A row of the default columns.
+pub(crate) fn default_row(object: &Value) -> Row {
+    Row { cells: vec![name(object), created_at(object)], ..Row::default() }
 }
 
 /// How long ago a timestamp was; `<unknown>` when there is none.

@@ -1,9 +1,22 @@
 //! What the tests of all kinds ask.
 
+use crate::access::{Attributes, Decision};
 use crate::kind::{Kind, Part};
+use crate::rbac::Policy;
 use jiff::Timestamp;
 use meta::field::FieldError;
+use meta::user::User;
 use serde_json::Value;
+use std::sync::Arc;
+
+/// Entropy for what no test looks at.
+pub(crate) struct Zeros;
+
+impl meta::clock::Entropy for Zeros {
+    fn fill(&self, buffer: &mut [u8]) {
+        buffer.fill(0);
+    }
+}
 
 /// The instant that tests call now.
 pub(crate) fn now() -> Timestamp {
@@ -60,6 +73,12 @@ impl Objects {
         )
     }
 
+    /// One more.
+    pub(crate) fn with(mut self, group: &str, plural: &str, object: Value) -> Self {
+        self.0.push((group.into(), plural.into(), object));
+        self
+    }
+
     /// Changes every object of a plural.
     pub(crate) fn change(&mut self, plural: &str, change: impl Fn(&mut Value)) {
         self.0.iter_mut().filter(|(_, own, _)| own == plural).for_each(|(_, _, object)| change(object));
@@ -84,5 +103,13 @@ impl crate::admission::World for Objects {
     fn list(&self, group: &str, plural: &str, namespace: &str) -> Vec<Value> {
         let is_in = |object: &&Value| namespace.is_empty() || meta::object::namespace(object) == namespace;
         self.find(group, plural).filter(is_in).cloned().collect()
+    }
+    fn authorize(&self, user: &User, attributes: &Attributes<'_>) -> Decision {
+        self.policy().authorize(user, attributes)
+    }
+    fn policy(&self) -> Arc<Policy> {
+        let mut policy = Policy::default();
+        self.0.iter().for_each(|(_, plural, object)| policy.put(plural, object));
+        Arc::new(policy)
     }
 }

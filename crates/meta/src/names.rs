@@ -85,6 +85,15 @@ pub fn http_header_errors(value: &str) -> Vec<String> {
     vec![rule(HEADER_RULE, HEADER_REGEX, &["X-Header-Name"])]
 }
 
+/// What is wrong with `value` as a segment of a path (K:apimachinery/pkg/api/validation/path); empty when nothing is.
+pub fn path_segment_errors(value: &str) -> Vec<String> {
+    if matches!(value, "." | "..") {
+        return vec![format!("may not be '{value}'")];
+    }
+    let forbidden = ['/', '%'].into_iter().filter(|character| value.contains(*character));
+    forbidden.map(|character| format!("may not contain '{character}'")).collect()
+}
+
 /// What is wrong with `value` as a label or annotation key (`prefix/name`).
 pub fn qualified_name_errors(value: &str) -> Vec<String> {
     let qualified_rule = || rule(QUALIFIED_RULE, QUALIFIED_REGEX, &["MyName", "my.name", "123-abc"]);

@@ -1,5 +1,23 @@
 //! Who asks: an authenticated identity, as certificates and tokens name it.
 
+use crate::names;
+
+/// What names of service accounts as users begin with.
+pub const SERVICE_ACCOUNT_PREFIX: &str = "system:serviceaccount:";
+
+/// Namespace and name of the service account that a user name stands for, if it does
+/// (K:apiserver/pkg/authentication/serviceaccount SplitUsername).
+pub fn service_account(user_name: &str) -> Option<(&str, &str)> {
+    let (namespace, name) = user_name.strip_prefix(SERVICE_ACCOUNT_PREFIX)?.split_once(':')?;
+    let is_one = names::dns_label_errors(namespace).is_empty() && names::dns_subdomain_errors(name).is_empty();
+    is_one.then_some((namespace, name))
+}
+
+/// The groups of every service account of a namespace, besides system:authenticated.
+pub fn service_account_groups(namespace: &str) -> Vec<String> {
+    vec!["system:serviceaccounts".to_owned(), format!("system:serviceaccounts:{namespace}")]
+}
+
 /// An authenticated identity (K:apiserver/pkg/authentication/user).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct User {
@@ -37,5 +55,24 @@ impl User {
     /// Whether the user is of this group.
     pub fn is_in(&self, group: &str) -> bool {
         self.groups.iter().any(|own| own == group)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn service_accounts_are_told_by_their_user_names() {
+        for (name, expect) in [
+            ("system:serviceaccount:blue:robot.x", Some(("blue", "robot.x"))),
+            ("system:serviceaccount:blue:a:b", None),
+            ("system:serviceaccount:Blue:robot", None),
+            ("system:serviceaccount:blue:", None),
+            ("system:serviceaccount:blue", None),
+            ("ann", None),
+        ] {
+            assert_eq!(service_account(name), expect, "{name}");
+        }
     }
 }

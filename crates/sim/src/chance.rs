@@ -49,6 +49,11 @@ impl Chance {
         Self(Mutex::new(seed))
     }
 
+    /// Takes the dice up again as if none had fallen yet.
+    pub fn start_again(&self, seed: u64) {
+        *self.0.lock() = seed;
+    }
+
     fn next(&self) -> u64 {
         let mut state = self.0.lock();
         *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);

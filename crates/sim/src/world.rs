@@ -88,7 +88,9 @@ impl World {
             version: "v1.36.2+kiln.sim".into(),
             trust: None,
         });
-        api.bootstrap().await.expect("an empty store takes the first namespaces");
+        api.bootstrap().await.expect("an empty store takes the first objects");
+        // How much a server begins with must not change how scenarios go.
+        chance.start_again(seed);
         let node = Node::new(clock.clone(), chance.clone());
         let recording = Arc::new(Mutex::new(Recording::default()));
         tokio::spawn(recorder::run(store.clone(), clock.clone(), node.runtime.clone(), recording.clone()));

@@ -48,7 +48,7 @@ pub(crate) fn authenticate(server: &ApiServer, credential: Credential, headers: 
 pub(crate) fn identify(server: &ApiServer, token: &str, audiences: &[String]) -> Result<Identity, String> {
     const INVALID: &str = "invalid bearer token";
     let said = server.trust.as_ref().and_then(|trust| trust.tokens.verify(token)).ok_or(INVALID)?;
-    claims::identify(&said, audiences, &Stored(&server.store), server.clock.now())
+    claims::identify(&said, audiences, &Stored::of(server), server.clock.now())
         .map_err(|reason| format!("[{INVALID}, {reason}]"))
 }
 

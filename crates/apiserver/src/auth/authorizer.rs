@@ -1,46 +1,63 @@
-//! May this user do that? One rule today: members of `system:masters` may everything. RBAC joins here.
+//! May this user do that? Members of `system:masters` may everything; for everybody else the stored roles and bindings
+//! decide.
 
 use super::User;
+use super::followed::Followed;
+use crate::error::Failure;
 use kinds::access::{Attributes, Decision};
+use kinds::rbac::{MASTERS, Policy};
 use meta::status::{GroupResource, Status};
+use parking_lot::Mutex;
+use std::sync::Arc;
+use store::Store;
 
 /// Decides what users may do.
-pub trait Authorizer: Send + Sync + 'static {
-    /// Pure: called for every request.
-    fn authorize(&self, user: &User, attributes: &Attributes<'_>) -> Decision;
+pub(crate) struct Authorizer {
+    store: Store,
+    followed: Mutex<Followed>,
 }
 
-/// Members of `system:masters` may everything; everybody may ask for health and version.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct MastersOnly;
+impl Authorizer {
+    pub(crate) fn new(store: Store) -> Self {
+        Self { store, followed: Mutex::default() }
+    }
 
-impl Authorizer for MastersOnly {
-    fn authorize(&self, user: &User, attributes: &Attributes<'_>) -> Decision {
-        if user.is_in("system:masters") || is_public(attributes) {
-            return Decision::Allow(String::new());
+    /// Called for every request. The machine's own components are masters, so what they ask costs nothing.
+    pub(crate) fn authorize(&self, user: &User, attributes: &Attributes<'_>) -> Decision {
+        match user.is_in(MASTERS) {
+            true => Decision::Allow(String::new()),
+            false => self.policy().authorize(user, attributes),
         }
-        Decision::NoOpinion(String::new())
+    }
+
+    /// 403 unless the user may.
+    pub(crate) fn require(&self, user: &User, attributes: &Attributes<'_>) -> Result<(), Failure> {
+        match self.authorize(user, attributes) {
+            Decision::Allow(_) => Ok(()),
+            Decision::NoOpinion(reason) => Err(forbidden(user, attributes, &reason).into()),
+        }
+    }
+
+    /// All roles and bindings as of the newest write: whoever was just given a right may use it at once.
+    pub(crate) fn policy(&self) -> Arc<Policy> {
+        self.followed.lock().up_to_date(&self.store)
     }
 }
 
-/// Paths that Kubernetes' `system:public-info-viewer` opens to everybody.
-fn is_public(attributes: &Attributes<'_>) -> bool {
-    let first = attributes.path.trim_matches('/').split('/').next();
-    attributes.resource.is_empty()
-        && attributes.verb == "get"
-        && matches!(first, Some("version" | "healthz" | "livez" | "readyz"))
+/// The Status for a denied request (K:apiserver/pkg/endpoints/handlers/responsewriters/errors.go). Also the answer to
+/// whoever shows no credential: anonymous requests are on, as they are in Kubernetes.
+fn forbidden(user: &User, attributes: &Attributes<'_>, reason: &str) -> Status {
+    let what = GroupResource { group: attributes.group, resource: attributes.resource };
+    let mut detail = format!("User {:?} cannot {} {}", user.name, attributes.verb, object(attributes));
+    if !reason.is_empty() {
+        detail = format!("{detail}: {reason}");
+    }
+    Status::forbidden(what, attributes.name, &detail)
 }
 
-/// The Status for a denied request: 401 for the unknown, 403 with Kubernetes' text for the known.
-pub(crate) fn refuse(user: &User, attributes: &Attributes<'_>) -> Status {
-    if user.is_anonymous() {
-        return Status::unauthorized();
-    }
-    if attributes.resource.is_empty() {
-        let mut status = Status::forbidden(GroupResource { group: "", resource: "" }, "", "");
-        status.message =
-            format!("forbidden: User {:?} cannot {} path {:?}", user.name, attributes.verb, attributes.path);
-        return status;
+fn object(attributes: &Attributes<'_>) -> String {
+    if let Some(path) = attributes.path {
+        return format!("path {path:?}");
     }
     let resource = match attributes.subresource {
         "" => attributes.resource.to_owned(),
@@ -50,43 +67,12 @@ pub(crate) fn refuse(user: &User, attributes: &Attributes<'_>) -> Status {
         "" => "at the cluster scope".to_owned(),
         namespace => format!("in the namespace {namespace:?}"),
     };
-    let what = GroupResource { group: attributes.group, resource: attributes.resource };
-    let detail = format!(
-        "User {:?} cannot {} resource {resource:?} in API group {:?} {place}",
-        user.name, attributes.verb, attributes.group
-    );
-    Status::forbidden(what, attributes.name, &detail)
+    format!("resource {resource:?} in API group {:?} {place}", attributes.group)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn user(groups: &[&str]) -> User {
-        User::new("x", groups)
-    }
-
-    #[test]
-    fn masters_may_everything_others_only_ask_for_health() {
-        let path = |path| Attributes { verb: "get", path, ..Attributes::default() };
-        let jobs = Attributes { verb: "list", group: "batch", resource: "jobs", ..Attributes::default() };
-        for (groups, attributes, expect) in [
-            (&["system:masters"][..], jobs, true),
-            (&["dev"], jobs, false),
-            (&["dev"], path("/healthz"), true),
-            (&["dev"], path("/readyz/ping"), true),
-            (&["dev"], path("/version/"), true),
-            (&["dev"], path("/api"), false),
-            (&["dev"], Attributes { verb: "post", ..path("/healthz") }, false),
-            (&["dev"], Attributes { resource: "version", ..path("/version") }, false),
-        ] {
-            assert_eq!(
-                MastersOnly.authorize(&user(groups), &attributes).is_allowed(),
-                expect,
-                "{groups:?} {attributes:?}"
-            );
-        }
-    }
 
     #[test]
     fn refusals_have_kubernetes_texts() {
@@ -99,25 +85,27 @@ mod tests {
         };
         let named = Attributes { verb: "get", name: "a", subresource: "log", resource: "pods", group: "", ..jobs };
         let nodes = Attributes { verb: "delete", name: "n", resource: "nodes", ..Attributes::default() };
-        let path = Attributes { verb: "get", path: "/apis", ..Attributes::default() };
-        for (attributes, expect) in [
+        let path = Attributes { verb: "get", path: Some("/apis"), ..Attributes::default() };
+        for (attributes, reason, expect) in [
             (
                 jobs,
+                "",
                 r#"jobs.batch is forbidden: User "x" cannot list resource "jobs" in API group "batch" in the namespace "default""#,
             ),
             (
                 named,
+                "",
                 r#"pods "a" is forbidden: User "x" cannot get resource "pods/log" in API group "" in the namespace "default""#,
             ),
             (
                 nodes,
-                r#"nodes "n" is forbidden: User "x" cannot delete resource "nodes" in API group "" at the cluster scope"#,
+                "RBAC: a reason",
+                r#"nodes "n" is forbidden: User "x" cannot delete resource "nodes" in API group "" at the cluster scope: RBAC: a reason"#,
             ),
-            (path, r#"forbidden: User "x" cannot get path "/apis""#),
+            (path, "", r#"forbidden: User "x" cannot get path "/apis""#),
         ] {
-            let status = refuse(&user(&["dev"]), &attributes);
+            let status = forbidden(&User::new("x", &["dev"]), &attributes, reason);
             assert_eq!((status.code, status.message.as_str()), (403, expect));
         }
-        assert_eq!(refuse(&User::anonymous(), &jobs).code, 401);
     }
 }

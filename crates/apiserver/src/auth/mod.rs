@@ -3,20 +3,22 @@
 mod authenticate;
 mod authorizer;
 mod client;
+mod followed;
+mod impersonation;
 mod pki;
 mod tokens;
 
 pub(crate) mod files;
 
 pub use authenticate::Trust;
-pub use authorizer::{Authorizer, MastersOnly};
 pub use kinds::access::{Attributes, Decision};
 pub use pki::{Pki, ServerTls};
 pub use tokens::{ISSUER, TokenKeys};
 
 pub(crate) use authenticate::{authenticate, identify, own_audiences};
-pub(crate) use authorizer::refuse;
+pub(crate) use authorizer::Authorizer;
 pub(crate) use client::Credential;
+pub(crate) use impersonation::impersonated;
 pub(crate) use tokens::openid_configuration;
 
 pub use meta::user::User;

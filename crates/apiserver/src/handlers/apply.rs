@@ -161,9 +161,9 @@ async fn make(call: &mut Call<'_>, config: &Config, text: &str, options: Options
         subresource: "",
         namespace: &path.namespace,
         name: &path.name,
-        path: "",
+        path: None,
     };
-    call.server.authorize(&call.user, &create)?;
+    call.server.authorizer.require(&call.user, &create)?;
     let nothing =
         json!({"apiVersion": storage::api_version(call.kind), "kind": call.kind.names().kind, "metadata": {}});
     let mut new = merged(call, config, &nothing, Vec::new(), options)?;

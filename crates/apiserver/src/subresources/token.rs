@@ -26,7 +26,7 @@ pub(crate) async fn issue(call: &mut Call<'_>, body: Body) -> Result<Answer, Fai
         account: &account,
         issuer: ISSUER,
         audiences: &auth::own_audiences(),
-        world: &Stored(&call.server.store),
+        world: &Stored::of(call.server),
         now: call.server.clock.now(),
         id: &meta::names::uid(call.server.entropy.as_ref()),
     };

@@ -182,10 +182,3 @@ proptest! {
         })?;
     }
 }
-
-#[tokio::test]
-async fn nobody_is_taken_for_more_than_whom_he_asks_to_be() {
-    let server = Server::new();
-    let reply = server.send("GET", JOBS, &[("impersonate-user", "bob")], "").await;
-    reply.expect_status(501, "NotImplemented", "impersonation (kubectl --as) is not supported by this version of kiln");
-}

@@ -15,6 +15,7 @@ mod consistency;
 mod deletion;
 mod documents;
 mod hostile;
+mod impersonation;
 mod lists;
 mod managed_fields;
 mod negotiation;

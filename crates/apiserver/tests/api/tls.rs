@@ -11,7 +11,7 @@ async fn certificates_name_users_and_shutdown_ends_watches() {
     let (admin, stranger) = (listening.admin(), listening.stranger());
     let address = listening.address;
     assert!(ask(address, admin.clone(), "/api/v1/namespaces").await.starts_with("HTTP/1.1 200"));
-    assert!(ask(address, stranger.clone(), "/api/v1/namespaces").await.starts_with("HTTP/1.1 401"));
+    assert!(ask(address, stranger.clone(), "/api/v1/namespaces").await.starts_with("HTTP/1.1 403"));
     assert!(ask(address, stranger, "/version").await.starts_with("HTTP/1.1 200"));
 
     // Somebody connects and says nothing; somebody watches. Neither holds up the end.

@@ -15,12 +15,15 @@ mod storage_object_in_use_protection;
 #[cfg(test)]
 mod testing;
 
+use crate::access::{Attributes, Decision};
 use crate::kind::Kind;
+use crate::rbac::{self, Policy};
 use jiff::Timestamp;
 use meta::clock::Entropy;
 use meta::status::{GroupResource, Status};
 use meta::user::User;
 use serde_json::Value;
+use std::sync::Arc;
 
 /// Every plugin, in the order they are asked (K:pkg/kubeapiserver/options/plugins.go).
 pub const PLUGINS: &[&dyn Plugin] = &[
@@ -31,6 +34,7 @@ pub const PLUGINS: &[&dyn Plugin] = &[
     &default_storage_class::DefaultStorageClass,
     &persistent_volume_claim_resize::PersistentVolumeClaimResize,
     &runtime_class::RuntimeClass,
+    &rbac::escalation::EscalationCheck,
     // Last, so that nothing is charged for what another refuses.
     &resource_quota::ResourceQuota,
 ];
@@ -50,6 +54,10 @@ pub trait World {
     fn get(&self, group: &str, plural: &str, namespace: &str, name: &str) -> Option<Value>;
     /// All objects of a namespace; of all namespaces, or of a kind that lives in none, when it is empty.
     fn list(&self, group: &str, plural: &str, namespace: &str) -> Vec<Value>;
+    /// May this user do that? Asked for what a request implies beyond itself.
+    fn authorize(&self, user: &User, attributes: &Attributes<'_>) -> Decision;
+    /// All roles and bindings.
+    fn policy(&self) -> Arc<Policy>;
 }
 
 /// A request as plugins see it.

@@ -42,10 +42,10 @@ impl Kind for SelfSubjectReview {
         Vec::new()
     }
     fn columns(&self) -> &'static [Column] {
-        &[table::NAME, table::AGE]
+        table::DEFAULT
     }
-    fn row(&self, object: &Value, now: Timestamp) -> Row {
-        Row { cells: vec![table::name(object), table::age(object, now)], ..Row::default() }
+    fn row(&self, object: &Value, _: Timestamp) -> Row {
+        table::default_row(object)
     }
     fn as_review(&self) -> Option<&dyn Review> {
         Some(self)
