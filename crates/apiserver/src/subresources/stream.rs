@@ -121,7 +121,7 @@ fn check_create(call: &Call<'_>, verb: Verb) -> Result<(), Failure> {
         return Ok(());
     }
     let path = &call.path;
-    call.server.authorize(
+    call.server.authorizer.require(
         &call.user,
         &Attributes {
             verb: Verb::Create.name(),
@@ -130,7 +130,7 @@ fn check_create(call: &Call<'_>, verb: Verb) -> Result<(), Failure> {
             subresource: &path.subresource,
             namespace: &path.namespace,
             name: &path.name,
-            path: "",
+            path: None,
         },
     )
 }
