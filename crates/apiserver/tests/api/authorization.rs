@@ -29,7 +29,7 @@ impl Server {
     }
 
     pub fn as_one(&self, user: User) -> Self {
-        Self { api: self.api.clone(), clock: self.clock.clone(), user }
+        Self { api: self.api.clone(), clock: self.clock.clone(), node: self.node.clone(), user }
     }
 }
 
