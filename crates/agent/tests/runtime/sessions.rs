@@ -312,6 +312,7 @@ async fn a_containers_own_terminal() {
     eventually("its first words", || text(&log).contains("on console"));
     let attach = Attach { container: "c".into(), stdin: true, stdout: true, stderr: true };
     let mut streams = pod.sandbox.attach(attach).await.unwrap();
+    assert!(streams.ends_with_input);
     streams.resize.as_ref().unwrap()(80, 24);
     streams.stdin.as_mut().unwrap().write_all(b"word\r").await.unwrap();
     let seen = read(streams.stdout.take()).await;
@@ -319,6 +320,21 @@ async fn a_containers_own_terminal() {
     assert_eq!(exit(&mut streams).await, Ok(5));
     assert_eq!(text(&log), "tty\non console\nword\ngot word\n");
     assert!(fs::read_to_string(&log).unwrap().contains(" stdout F got word\r\n"), "as the terminal had it");
+}
+
+#[tokio::test]
+async fn a_terminal_without_input_can_be_looked_at_only() {
+    let machine = Machine::new();
+    let pod = machine.pod("look").await;
+    let mut container = machine.container("c", "sleep 600");
+    let mut process = container.spec.process().clone().unwrap();
+    process.set_terminal(Some(true));
+    container.spec.set_process(Some(process));
+    pod.sandbox.start(container).await.unwrap();
+    let attach = Attach { container: "c".into(), stdin: true, stdout: true, stderr: false };
+    let streams = pod.sandbox.attach(attach).await.unwrap();
+    assert!(streams.stdin.is_none() && !streams.ends_with_input);
+    assert!(streams.stdout.is_some() && streams.resize.is_some());
 }
 
 #[tokio::test]

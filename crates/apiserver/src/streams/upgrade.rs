@@ -16,9 +16,6 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use tokio_util::codec::{BytesCodec, Framed};
 
-/// The bearer token of a browser, which can set no other header. Authentication reads it; it is no protocol.
-const BEARER: &str = "base64url.bearer.authorization.k8s.io.";
-
 /// Larger messages end the connection: this much is held in memory for each client.
 const MAX_MESSAGE: usize = 16 << 20;
 
@@ -65,8 +62,8 @@ pub(crate) fn wish(headers: &HeaderMap) -> Result<Option<Wish>, Failure> {
     if key.is_empty() {
         return Err(Status::bad_request("mismatch challenge/response").into());
     }
-    let protocols = words(headers, &SEC_WEBSOCKET_PROTOCOL).filter(|name| !name.starts_with(BEARER));
-    Ok(Some(Wish::WebSocket(Handshake { key: key.to_owned(), protocols: protocols.map(String::from).collect() })))
+    let protocols = words(headers, &SEC_WEBSOCKET_PROTOCOL).map(String::from).collect();
+    Ok(Some(Wish::WebSocket(Handshake { key: key.to_owned(), protocols })))
 }
 
 fn words<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a str> {
@@ -219,15 +216,15 @@ mod tests {
     }
 
     #[test]
-    fn the_client_prefers_and_its_token_is_no_protocol() {
+    fn the_client_prefers() {
         let mut pairs = ASKED.to_vec();
-        pairs.push(("sec-websocket-protocol", "base64url.bearer.authorization.k8s.io.dG9r, b"));
+        pairs.push(("sec-websocket-protocol", "c, b"));
         pairs.push(("sec-websocket-protocol", "a"));
         let Some(Wish::WebSocket(handshake)) = wish(&headers(&pairs)).unwrap() else { panic!() };
-        assert_eq!(handshake.protocols, ["b", "a"]);
+        assert_eq!(handshake.protocols, ["c", "b", "a"]);
         assert_eq!(handshake.choose(&[("a", 1), ("b", 2)]).unwrap(), Some(("b", 2)));
-        let refusal = handshake.choose(&[("c", 3)]).unwrap_err();
-        assert_eq!(refusal.status().message, "requested protocol(s) are not supported: [b a]; supports [c]");
-        assert_eq!(Handshake { protocols: vec![], ..handshake }.choose(&[("c", 3)]).unwrap(), None);
+        let refusal = handshake.choose(&[("d", 3)]).unwrap_err();
+        assert_eq!(refusal.status().message, "requested protocol(s) are not supported: [c b a]; supports [d]");
+        assert_eq!(Handshake { protocols: vec![], ..handshake }.choose(&[("d", 3)]).unwrap(), None);
     }
 }

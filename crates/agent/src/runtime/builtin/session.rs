@@ -94,9 +94,9 @@ fn open(mut connection: Connection, done: &Done, attached: bool) -> io::Result<S
             Handle::Stderr => streams.stderr = Some(Box::new(Descriptor::new(fd, Interest::READABLE)?)),
             Handle::Terminal => {
                 let terminal = Descriptor::new(fd, Interest::READABLE | Interest::WRITABLE)?;
-                streams.stdin = Some(Box::new(terminal.clone()));
-                // The supervisor reads the terminals of containers, for their logs.
+                // The supervisor reads the terminals of containers, for their logs, and says who may write to them.
                 if !attached {
+                    streams.stdin = Some(Box::new(terminal.clone()));
                     streams.stdout = Some(Box::new(terminal.clone()));
                 }
                 streams.resize = Some(Arc::new(move |columns, rows| terminal.resize(columns, rows)));

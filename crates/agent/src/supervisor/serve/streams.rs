@@ -97,9 +97,12 @@ impl Supervisor {
         let mut handles = Vec::new();
         let mut done = Done::default();
         if let Some(terminal) = &live.terminal {
-            let terminal = terminal.try_clone().map_err(|e| failed("share the terminal", e))?;
-            handles.push((Handle::Terminal, terminal));
-            done.ends_with_input = attach.stdin;
+            let share = || terminal.try_clone().map_err(|e| failed("share the terminal", e));
+            handles.push((Handle::Terminal, share()?));
+            if attach.stdin && live.stdin_kind != Stdin::Null {
+                handles.push((Handle::Stdin, share()?));
+                done.ends_with_input = true;
+            }
         } else if attach.stdin {
             // Whoever has it last closes it: with Once that is this client.
             let shared = match live.stdin_kind {
