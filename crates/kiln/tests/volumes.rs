@@ -151,3 +151,8 @@ fn a_volume_outlives_pods_and_the_server_and_belongs_to_the_pods_group() {
     server.ok(&kubectl, &["delete", "pvc", "late"]);
     wait_until_nothing_is_left(&server, &kubectl);
 }
+
+#[test]
+fn the_official_python_client_uses_claims_volumes_and_classes() {
+    support::python::drive("with_kubernetes_volumes.py");
+}

@@ -150,7 +150,10 @@ where
     K: Resource<DynamicType = ()> + Serialize + DeserializeOwned + Clone + std::fmt::Debug + Send + 'static,
 {
     let events = watcher(Api::<K>::all(client.clone()), watcher::Config::default()).backoff(Retry::default());
-    let json = |object: K| serde_json::to_value(object).unwrap_or_default();
+    let json = |mut object: K| {
+        object.meta_mut().managed_fields = None;
+        serde_json::to_value(object).unwrap_or_default()
+    };
     events
         .filter_map(move |event| async move {
             match event {
