@@ -33,7 +33,7 @@ fn can(server: &Server, kubectl: &Kubectl, as_user: &[&str], question: &[&str]) 
 #[test]
 fn who_reads_jobs_in_one_namespace_sees_just_that_and_is_told_so() {
     with_every_kubectl(|server, kubectl, namespace| {
-        let ok = |arguments: &[&str]| server.ok(kubectl, &[arguments, &["-n", namespace]].concat());
+        let ok = |arguments: &[&str]| server.ok(kubectl, &[&["-n", namespace], arguments].concat());
         let made = ok(&["create", "role", "job-reader", "--verb=get,list,watch", "--resource=jobs.batch"]);
         assert_eq!(made, "role.rbac.authorization.k8s.io/job-reader created\n");
         ok(&["create", "rolebinding", "ann", "--role=job-reader", "--user=ann"]);
