@@ -88,9 +88,7 @@ fn nobody_gives_himself_more_and_whoami_says_who_one_is() {
         let ann = ["--as=ann", "--as-group=team", "-n", namespace];
         let refused = |arguments: &[&str]| server.fails(kubectl, &[arguments, &ann].concat());
         let refusal = refused(&["create", "rolebinding", "self", "--clusterrole=cluster-admin", "--user=ann"]);
-        let expect = format!(
-            "error: failed to create rolebinding: rolebindings.rbac.authorization.k8s.io \"self\" is forbidden: user \"ann\" (groups=[\"team\" \"system:authenticated\"]) is attempting to grant RBAC permissions not currently held:\n{{APIGroups:[\"*\"], Resources:[\"*\"], Verbs:[\"*\"]}}\n{{NonResourceURLs:[\"*\"], Verbs:[\"*\"]}}\n"
-        );
+        let expect = "error: failed to create rolebinding: rolebindings.rbac.authorization.k8s.io \"self\" is forbidden: user \"ann\" (groups=[\"team\" \"system:authenticated\"]) is attempting to grant RBAC permissions not currently held:\n{APIGroups:[\"*\"], Resources:[\"*\"], Verbs:[\"*\"]}\n{NonResourceURLs:[\"*\"], Verbs:[\"*\"]}\n";
         assert_eq!(refusal, expect);
         refused(&["create", "clusterrolebinding", "self", "--clusterrole=admin", "--user=ann"]);
         let refusal = refused(&["create", "role", "more", "--verb=get", "--resource=runtimeclasses.node.k8s.io"]);
