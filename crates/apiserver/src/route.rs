@@ -123,9 +123,21 @@ fn below(group: &str, version: &str, rest: &[&str]) -> Route {
         ["namespaces", namespace, resource, name, sub] => of(namespace, resource, name, sub),
         [resource] => of("", resource, "", ""),
         [resource, name] => of("", resource, name, ""),
+        // Whatever comes after belongs to whom the request is for.
+        ["namespaces", namespace, resource, name, "proxy", ..] => of(namespace, resource, name, "proxy"),
         [resource, name, sub] => of("", resource, name, sub),
+        [resource, name, "proxy", ..] => of("", resource, name, "proxy"),
         _ => Route::Unknown,
     }
+}
+
+/// POST bindings is an older form of POST pods/NAME/binding, in which only the body names the pod.
+pub(crate) fn as_binding(path: ResourcePath, verb: Option<Verb>) -> ResourcePath {
+    let is_core = path.group.is_empty() && path.version == "v1";
+    if is_core && path.resource == "bindings" && path.name.is_empty() && verb == Some(Verb::Create) {
+        return ResourcePath { resource: "pods".into(), subresource: "binding".into(), ..path };
+    }
+    path
 }
 
 /// The API's own word for what a request does.

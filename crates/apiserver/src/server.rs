@@ -290,6 +290,7 @@ impl ApiServer {
         {
             return respond::value(incoming.document_form()?, StatusCode::OK, &list, incoming.pretty);
         }
+        let path = route::as_binding(path, verb);
         let kind = kinds::by_resource(&path.group, &path.resource)
             .filter(|kind| kind.names().version == path.version)
             .filter(|kind| is_well_placed(*kind, &path))
@@ -455,8 +456,9 @@ async fn dispatch(call: &mut Call<'_>, verb: Verb, body: Body) -> Result<Answer,
         ("portforward", Verb::Get | Verb::Create) => subresources::stream::port_forward(call, verb).await,
         ("binding", Verb::Create) => subresources::binding::bind(call, body).await,
         ("token", Verb::Create) => subresources::token::issue(call, body).await,
+        ("eviction", Verb::Create) => subresources::eviction::evict(call, body).await,
         ("finalize", Verb::Update) => subresources::finalize::finalize(call, body).await,
-        ("status" | "log" | "exec" | "attach" | "portforward" | "binding" | "finalize" | "token", _) => {
+        ("status" | "log" | "exec" | "attach" | "portforward" | "binding" | "eviction" | "finalize" | "token", _) => {
             let resource = format!("{}/{subresource}", names.plural);
             let what = GroupResource { group: names.group, resource: &resource };
             Err(Status::method_not_allowed(what, verb.name()).into())

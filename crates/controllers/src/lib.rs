@@ -4,7 +4,10 @@
 //! ```text
 //!            ┌─▶ job        makes, counts and deletes pods
 //! world ─────┼─▶ scheduler  binds pods to the node
-//! (caches)   ├─▶ gc         deletes what lost its owner
+//! (caches)   ├─▶ node       taints nodes, and makes pods leave tainted ones
+//!            ├─▶ podgc      clears away pods that nobody else does
+//!            ├─▶ quota      counts what namespaces use
+//!            ├─▶ gc         deletes what lost its owner
 //!            ├─▶ namespace  empties namespaces that go
 //!            └─▶ volumes    binds claims, releases volumes, makes the claims of ephemeral volumes
 //! ```
@@ -16,6 +19,9 @@ pub mod events;
 mod gc;
 mod job;
 mod namespace;
+mod node;
+mod podgc;
+mod quota;
 mod scheduler;
 mod ttl;
 mod volumes;
@@ -43,12 +49,18 @@ pub fn run(context: Context, shutdown: impl Future<Output = ()> + Send) -> impl 
     let jobs = job::start(&context, &world, &recorder);
     let scheduler = scheduler::start(&context, &world, &recorder);
     let ttl = ttl::start(&context, &world);
-    let gc = gc::start(&context);
+    let nodes = node::start(&context, &world, &recorder);
+    let podgc = podgc::start(&context, &world);
+    let (quotas, gone) = quota::start(&context, &world);
+    let gc = gc::start(&context, move |kind, namespace| gone.tell(&kind.resource, namespace));
     let namespaces = namespace::start(&context);
     let volumes = volumes::start(&context, &world, &recorder);
     let roles = clusterrole::start(&context);
     let client = context.client.clone();
-    let controllers = async move { tokio::join!(jobs, scheduler, ttl, gc, namespaces, volumes, roles) };
+    let controllers = async move {
+        let clearing = futures::future::join4(ttl, gc, podgc, namespaces);
+        tokio::join!(jobs, scheduler, nodes, quotas, clearing, volumes, roles)
+    };
     let everything = async move { tokio::join!(world.run(client), controllers, telling) };
     async move {
         tokio::select! {

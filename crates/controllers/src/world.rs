@@ -2,7 +2,8 @@
 
 use crate::engine::Key;
 use crate::engine::cache::{Cache, Entry};
-use crate::scheduler::fit::{Placing, Requested};
+use crate::scheduler::requested::Requested;
+use crate::scheduler::wish::{Placing, Wish};
 use futures::future::{join3, join4};
 use jiff::Timestamp;
 use k8s_openapi::api::batch::v1::Job;
@@ -21,6 +22,12 @@ use std::sync::Arc;
 pub struct PodEntry {
     pub facts: PodFacts,
     pub requested: Requested,
+    /// What it wants of its node; nothing once it has ended.
+    pub wish: Arc<Wish>,
+    /// spec.nodeName
+    pub node: String,
+    /// status.startTime
+    pub started_at: Option<Timestamp>,
     /// What the scheduler needs, while the pod waits for a node.
     pub placing: Option<Placing>,
     /// The claims that its volumes name.
@@ -59,6 +66,25 @@ pub fn ephemeral_claim(pod: &str, volume: &str) -> String {
 /// The group of pods that use a claim, and of volumes that name it.
 pub fn of_claim(namespace: &str, name: &str) -> String {
     format!("claim/{namespace}/{name}")
+}
+
+impl PodEntry {
+    /// Cuts a pod down.
+    pub fn of(pod: &Pod) -> Self {
+        let facts = PodFacts::of(pod);
+        let has_ended = facts.phase.is_terminal();
+        let spec = pod.spec.as_ref();
+        let status = pod.status.as_ref();
+        Self {
+            requested: Requested::by(pod),
+            wish: if has_ended { Arc::default() } else { Arc::new(Wish::of(pod)) },
+            node: spec.and_then(|spec| spec.node_name.clone()).unwrap_or_default(),
+            started_at: status.and_then(|status| status.start_time.as_ref()).map(|time| time.0),
+            placing: Placing::of(pod),
+            claims: ClaimUse::of(pod),
+            facts,
+        }
+    }
 }
 
 /// The group of pods whose controller has this uid.
@@ -191,12 +217,7 @@ pub struct World {
 impl World {
     /// Follows everything until dropped.
     pub async fn run(self, client: Client) {
-        let pods = self.pods.run(Api::<Pod>::all(client.clone()), |_, pod| PodEntry {
-            facts: PodFacts::of(&pod),
-            requested: Requested::by(&pod),
-            placing: Placing::of(&pod),
-            claims: ClaimUse::of(&pod),
-        });
+        let pods = self.pods.run(Api::<Pod>::all(client.clone()), |_, pod| PodEntry::of(&pod));
         let jobs = self.jobs.run(Api::<Job>::all(client.clone()), |_, mut job| {
             job.metadata.managed_fields = None;
             match is_finished(&job) {

@@ -13,7 +13,7 @@ use sim::World;
 use std::fmt::Debug;
 
 /// Creates an object and returns its uid.
-async fn create<K>(world: &World, namespace: &str, object: Value) -> String
+pub async fn create<K>(world: &World, namespace: &str, object: Value) -> String
 where
     K: Resource<Scope = NamespaceResourceScope, DynamicType = ()> + Serialize + DeserializeOwned + Clone + Debug,
 {
@@ -32,7 +32,7 @@ where
 }
 
 /// A Job whose pods run `command` and ask for so many CPUs.
-fn job(name: &str, spec: Value, command: &str, cpus: u32) -> Value {
+pub fn job(name: &str, spec: Value, command: &str, cpus: u32) -> Value {
     let command: Vec<&str> = command.split_whitespace().collect();
     let requests = json!({"cpu": cpus.to_string()});
     let container = json!({"name": "main", "image": "fake", "command": command, "resources": {"requests": requests}});
@@ -54,7 +54,7 @@ fn owner(kind: &str, name: &str, uid: &str) -> Value {
 }
 
 /// Gives the node so many CPUs, whatever this machine has.
-async fn resize_node(world: &World, cpus: u32) {
+pub async fn resize_node(world: &World, cpus: u32) {
     world.pass(1).await;
     let nodes = Api::<Node>::all(world.client.clone());
     let size = Patch::Merge(json!({"status": {"allocatable": {"cpu": cpus.to_string()}}}));
@@ -62,7 +62,7 @@ async fn resize_node(world: &World, cpus: u32) {
 }
 
 /// Names of what is stored under a prefix.
-fn names(world: &World, prefix: &str) -> Vec<String> {
+pub fn names(world: &World, prefix: &str) -> Vec<String> {
     let objects = world.objects(prefix);
     objects.iter().map(|object| object["metadata"]["name"].as_str().unwrap().to_owned()).collect()
 }

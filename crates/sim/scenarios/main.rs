@@ -4,6 +4,7 @@
 mod indexed;
 mod jobs;
 mod machine;
+mod scheduling;
 mod storms;
 mod volumes;
 

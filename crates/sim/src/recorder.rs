@@ -157,6 +157,12 @@ fn write_down(recording: &mut Recording, at: &str, event: &Event) {
             {
                 shown = format!("{text}: {}", recording.alias(pod));
             }
+            // A pod that was never made has no letter.
+            if let Some((begin, rest)) = message.split_once("pods \"")
+                && let Some((_, end)) = rest.split_once('"')
+            {
+                shown = format!("{begin}pods \"…\"{end}");
+            }
             let field = |name: &str| object[name].as_str().unwrap_or_default().to_owned();
             let line = format!("{} {} {shown} x{}", field("type"), field("reason"), object["count"]);
             let subject = format!("event on {}", object["involvedObject"]["name"].as_str().unwrap_or_default());

@@ -25,8 +25,8 @@ const FOREGROUND: &str = "foregroundDeletion";
 
 /// metav1.DeleteOptions.
 #[derive(Debug, Default)]
-struct Options {
-    dry_run: bool,
+pub(crate) struct Options {
+    pub(crate) dry_run: bool,
     grace_seconds: Option<i64>,
     propagation: Option<Propagation>,
     uid: Option<String>,
@@ -35,23 +35,29 @@ struct Options {
 
 pub(crate) async fn delete(call: &mut Call<'_>, body: Body) -> Result<Answer, Failure> {
     let options = options(call, body).await?;
+    let outcome = delete_as(call, &options, |_| {}).await?;
+    warn(call, &options);
+    match outcome {
+        Outcome::Gone(object) if call.kind.returns_deleted() => call.answer_object(StatusCode::OK, object),
+        Outcome::Gone(object) => {
+            let uid = meta::object::uid(&object);
+            let status = Status::deleted(call.what(), &call.path.name, uid);
+            Ok(call.answer_status(&status))
+        }
+        Outcome::Marked(object) => call.answer_object(StatusCode::OK, object),
+    }
+}
+
+/// Deletes the object that the path names; `touch` writes down in it why, in the same transaction.
+pub(crate) async fn delete_as(
+    call: &Call<'_>,
+    options: &Options,
+    touch: impl Fn(&mut Value) + Sync,
+) -> Result<Outcome, Failure> {
     for _ in 1..ATTEMPTS {
         let record = call.record()?;
-        match delete_record(call, &record, &options).await {
-            Ok(Outcome::Gone(object)) if call.kind.returns_deleted() => {
-                warn(call, &options);
-                return call.answer_object(StatusCode::OK, object);
-            }
-            Ok(Outcome::Gone(object)) => {
-                warn(call, &options);
-                let uid = meta::object::uid(&object);
-                let status = Status::deleted(call.what(), &call.path.name, uid);
-                return Ok(call.answer_status(&status));
-            }
-            Ok(Outcome::Marked(object)) => {
-                warn(call, &options);
-                return call.answer_object(StatusCode::OK, object);
-            }
+        match delete_record(call, &record, options, &touch).await {
+            Ok(outcome) => return Ok(outcome),
             Err(Lost::Race | Lost::Along) => {}
             Err(Lost::Failed(failure)) => return Err(failure),
         }
@@ -67,7 +73,7 @@ pub(crate) async fn delete_collection(call: &mut Call<'_>, body: Body) -> Result
     for first in records {
         let mut record = first;
         for _ in 1..ATTEMPTS {
-            match delete_record(call, &record, &options).await {
+            match delete_record(call, &record, &options, &|_| {}).await {
                 Ok(Outcome::Gone(mut object) | Outcome::Marked(mut object)) => {
                     if let Some(fields) = object.as_object_mut() {
                         fields.shift_remove("apiVersion");
@@ -103,13 +109,18 @@ fn warn(call: &mut Call<'_>, options: &Options) {
 }
 
 /// What DELETE did.
-enum Outcome {
+pub(crate) enum Outcome {
     Gone(Value),
     /// Still there, with its deletionTimestamp.
     Marked(Value),
 }
 
-async fn delete_record(call: &Call<'_>, record: &Arc<Record>, options: &Options) -> Result<Outcome, Lost> {
+async fn delete_record(
+    call: &Call<'_>,
+    record: &Arc<Record>,
+    options: &Options,
+    touch: &(dyn Fn(&mut Value) + Sync),
+) -> Result<Outcome, Lost> {
     let old = storage::object(call.kind, record)?;
     if let Some(detail) = call.kind.deletion_refusal(&old) {
         return Err(Status::forbidden(call.what(), meta::object::name(&old), detail).into());
@@ -118,6 +129,7 @@ async fn delete_record(call: &Call<'_>, record: &Arc<Record>, options: &Options)
     let mut object = old.clone();
     set_propagation(call.kind, &mut object, options.propagation);
     mark(call, &mut object, options);
+    touch(&mut object);
     let may_go = is_finished_deletion(call.kind, &object);
     if options.dry_run {
         return Ok(match may_go {
@@ -229,11 +241,14 @@ fn check_preconditions(call: &Call<'_>, object: &Value, options: &Options) -> Re
 async fn options(call: &mut Call<'_>, body: Body) -> Result<Options, Failure> {
     let bytes = body::read(body).await?;
     let given = if bytes.is_empty() { from_query(call)? } else { from_body(call, bytes)? };
-    let mut options = Options {
-        dry_run: call.query.dry_run("DeleteOptions")?,
-        grace_seconds: given["gracePeriodSeconds"].as_i64(),
-        ..Options::default()
-    };
+    let dry_run = call.query.dry_run("DeleteOptions")?;
+    let options = options_of(&given)?;
+    Ok(Options { dry_run: options.dry_run || dry_run, ..options })
+}
+
+/// As a DeleteOptions says.
+pub(crate) fn options_of(given: &Value) -> Result<Options, Failure> {
+    let mut options = Options { grace_seconds: given["gracePeriodSeconds"].as_i64(), ..Options::default() };
     for value in given["dryRun"].as_array().into_iter().flatten() {
         if value != "All" {
             let error = FieldError::not_supported("dryRun", value.clone(), &["All"]);
@@ -244,7 +259,7 @@ async fn options(call: &mut Call<'_>, body: Body) -> Result<Options, Failure> {
     let text = |value: &Value| value.as_str().filter(|text| !text.is_empty()).map(String::from);
     options.uid = text(&given["preconditions"]["uid"]);
     options.resource_version = text(&given["preconditions"]["resourceVersion"]);
-    options.propagation = propagation(&given)?;
+    options.propagation = propagation(given)?;
     Ok(options)
 }
 

@@ -144,17 +144,18 @@ impl Change<'_, '_> {
         if writes.is_empty() || self.dry_run || is_finished_deletion(kind, &new) {
             return self.write(record, new).await;
         }
-        self.write_together(&gate, record, &new, writes).await
+        self.write_together(&gate, record, &new).await
     }
 
     /// Writes the object with what admission wants written along, which others may write meanwhile.
-    async fn write_together(
-        self,
-        gate: &Gate<'_>,
-        record: &Arc<Record>,
-        new: &Value,
-        mut writes: Vec<Write>,
-    ) -> Result<Written, Lost> {
+    async fn write_together(self, gate: &Gate<'_>, record: &Arc<Record>, new: &Value) -> Result<Written, Lost> {
+        // As in a create: one after the other.
+        let server = self.call.server.clone();
+        let _charging = server.charging.lock().await;
+        let mut writes = gate.validate(self.call, new)?;
+        if writes.is_empty() {
+            return put(self.call, record, new).await.map(Written::Stored);
+        }
         for _ in 1..RACES {
             match put_with(self.call, record, new, &writes).await {
                 Err(Lost::Along) => writes = gate.validate(self.call, new)?,

@@ -7,7 +7,7 @@ use crate::respond::Answer;
 use crate::{body, negotiate, storage};
 use axum::body::Body;
 use meta::status::{GroupResource, Status};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 /// How often it is tried again when others write meanwhile.
 const ATTEMPTS: usize = 5;
@@ -20,6 +20,10 @@ pub(crate) async fn bind(call: &mut Call<'_>, body: Body) -> Result<Answer, Fail
         body::BodyError::Malformed(error) => Status::bad_request(error).into(),
     })?;
     let binding: Value = serde_json::from_slice(&text).map_err(|error| Status::bad_request(error.to_string()))?;
+    if call.path.name.is_empty() {
+        // POST bindings, the older way: the body names the pod.
+        call.path.name = meta::object::name(&binding).to_owned();
+    }
     let node = node(&binding)?;
     let uid = meta::object::uid(&binding);
     for _ in 0..ATTEMPTS {
@@ -59,7 +63,7 @@ async fn attempt(call: &Call<'_>, node: &str, uid: &str, dry_run: bool) -> Resul
     let mut object = storage::object(call.kind, &record)?;
     check(call, &object, uid).map_err(Lost::Failed)?;
     meta::object::map(&mut object, "spec").insert("nodeName".into(), node.into());
-    set_scheduled(&mut object, &call.server.now_text());
+    kinds::pod::condition::set_scheduled(&mut object, &call.server.now_text());
     if !dry_run {
         put(call, &record, &object).await?;
     }
@@ -78,26 +82,12 @@ fn check(call: &Call<'_>, object: &Value, uid: &str) -> Result<(), Failure> {
         return conflict(format!("pod {name} is being deleted, cannot be assigned to a host"));
     }
     match object["spec"]["nodeName"].as_str() {
+        None | Some("") if is_gated(object) => conflict(format!("pod {name} has non-empty .spec.schedulingGates")),
         None | Some("") => Ok(()),
         Some(node) => conflict(format!("pod {name} is already assigned to node {node:?}")),
     }
 }
 
-/// Sets the condition PodScheduled=True.
-fn set_scheduled(object: &mut Value, now: &str) {
-    let status = meta::object::map(object, "status");
-    let conditions = status.entry("conditions").or_insert_with(|| json!([]));
-    if !conditions.is_array() {
-        *conditions = json!([]);
-    }
-    let Some(conditions) = conditions.as_array_mut() else {
-        return;
-    };
-    conditions.retain(|condition| condition["type"] != "PodScheduled");
-    conditions.push(json!({
-        "type": "PodScheduled",
-        "status": "True",
-        "lastProbeTime": null,
-        "lastTransitionTime": now,
-    }));
+fn is_gated(pod: &Value) -> bool {
+    pod["spec"]["schedulingGates"].as_array().is_some_and(|gates| !gates.is_empty())
 }

@@ -2,6 +2,7 @@
 //! like any other.
 
 pub(crate) mod binding;
+pub(crate) mod eviction;
 pub(crate) mod finalize;
 pub(crate) mod log;
 pub(crate) mod stream;

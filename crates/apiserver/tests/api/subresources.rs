@@ -59,10 +59,6 @@ async fn a_pod_is_bound_once() {
 async fn what_is_not_there_yet_says_so() {
     let server = Server::new();
     server.post(PODS, &pod("p")).await.expect(201);
-    for subresource in ["eviction"] {
-        let reply = server.post(&format!("{PODS}/p/{subresource}"), &json!({})).await.expect(501);
-        assert!(reply.message().starts_with(&format!("pods/{subresource} is not supported by this version")));
-    }
     server.post(JOBS, &job("a")).await.expect(201);
     server.get(&format!("{JOBS}/a/scale")).await.expect_status(
         404,
@@ -70,4 +66,80 @@ async fn what_is_not_there_yet_says_so() {
         "the server could not find the requested resource",
     );
     server.delete(&format!("{JOBS}/a/status")).await.expect(405);
+}
+
+fn eviction(name: &str, options: serde_json::Value) -> serde_json::Value {
+    json!({"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": name}, "deleteOptions": options})
+}
+
+#[tokio::test]
+async fn an_evicted_pod_goes_with_grace_and_says_why() {
+    let server = Server::new();
+    server.post(PODS, &pod("p")).await.expect(201);
+    server.post(&format!("{PODS}/p/binding"), &binding("box")).await.expect(201);
+    let path = format!("{PODS}/p/eviction");
+    server.post(&path, &eviction("q", json!({}))).await.expect_status(
+        400,
+        "BadRequest",
+        "name in URL does not match name in Eviction object",
+    );
+    server.post(&format!("{path}?dryRun=All"), &eviction("p", json!({}))).await.expect(201);
+    server.post(&path, &eviction("p", json!({"dryRun": ["All"]}))).await.expect(201);
+    let other = json!({"preconditions": {"uid": "other"}});
+    server.post(&path, &eviction("p", other)).await.expect(409);
+    let there = server.get(&format!("{PODS}/p")).await.json();
+    assert!(there["metadata"]["deletionTimestamp"].is_null(), "nothing of this deletes it");
+    let done = server.post(&path, &eviction("p", json!({"gracePeriodSeconds": 7}))).await.expect(201).json();
+    assert_eq!((&done["kind"], &done["status"]), (&json!("Status"), &json!("Success")));
+    let evicted = server.get(&format!("{PODS}/p")).await.json();
+    assert_eq!(evicted["metadata"]["deletionGracePeriodSeconds"], 7);
+    let conditions = evicted["status"]["conditions"].as_array().unwrap();
+    let why = conditions.iter().find(|one| one["type"] == "DisruptionTarget").unwrap();
+    assert_eq!(
+        (&why["status"], &why["reason"], &why["message"]),
+        (&json!("True"), &json!("EvictionByEvictionAPI"), &json!("Eviction API: evicting"))
+    );
+    server.post(&format!("{PODS}/none/eviction"), &eviction("none", json!({}))).await.expect(404);
+    server.post(PODS, &pod("unbound")).await.expect(201);
+    server.post(&format!("{PODS}/unbound/eviction"), &eviction("unbound", json!({}))).await.expect(201);
+    server.get(&format!("{PODS}/unbound")).await.expect(404);
+}
+
+#[tokio::test]
+async fn a_gated_pod_waits_and_the_old_path_binds_as_well() {
+    let server = Server::new();
+    let mut gated = pod("p");
+    gated["spec"]["schedulingGates"] = json!([{"name": "example.com/wait"}]);
+    gated["spec"]["schedulerName"] = "mine".into();
+    let made = server.post(PODS, &gated).await.expect(201).json();
+    assert_eq!(made["status"]["conditions"][0]["reason"], "SchedulingGated");
+    let bindings = "/api/v1/namespaces/default/bindings";
+    server.post(bindings, &binding("box")).await.expect_status(
+        409,
+        "Conflict",
+        "Operation cannot be fulfilled on pods/binding \"p\": pod p has non-empty .spec.schedulingGates",
+    );
+    let open = json!({"spec": {"schedulingGates": null}});
+    server.patch(&format!("{PODS}/p"), "merge-patch+json", &open).await.expect(200);
+    server.post(bindings, &binding("box")).await.expect(201);
+    let bound = server.get(&format!("{PODS}/p")).await.json();
+    assert_eq!(bound["spec"]["nodeName"], "box");
+    assert_eq!(bound["status"]["conditions"].as_array().unwrap().len(), 1);
+    assert_eq!(bound["status"]["conditions"][0]["status"], "True");
+}
+
+#[tokio::test]
+async fn what_would_need_a_proxy_is_refused_by_name() {
+    let server = Server::new();
+    for (path, what) in [
+        (format!("{PODS}/p/proxy"), "pods/proxy"),
+        (format!("{PODS}/p/proxy/a/b"), "pods/proxy"),
+        ("/api/v1/nodes/n/proxy/stats/summary".to_owned(), "nodes/proxy"),
+        ("/api/v1/namespaces/default/services/s/proxy/".to_owned(), "services/proxy"),
+        (format!("{PODS}/p/resize"), "pods/resize"),
+        (format!("{PODS}/p/ephemeralcontainers"), "pods/ephemeralcontainers"),
+    ] {
+        let reply = server.get(&path).await.expect(501);
+        assert_eq!(reply.message(), format!("{what} is not supported by this version of kiln"));
+    }
 }

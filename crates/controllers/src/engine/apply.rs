@@ -159,6 +159,24 @@ impl<'a> Target<'a> {
         gone_is_fine(self.send(request).await.map(drop))
     }
 
+    /// DELETE of exactly this object without any grace. One that is gone already counts as deleted.
+    pub async fn delete_now(&self, name: &str, uid: &str) -> kube::Result<()> {
+        let parameters = DeleteParams {
+            grace_period_seconds: Some(0),
+            propagation_policy: Some(PropagationPolicy::Background),
+            preconditions: Some(Preconditions { uid: Some(uid.into()), resource_version: None }),
+            ..Default::default()
+        };
+        let request = self.request.delete(name, &parameters).map_err(kube::Error::BuildRequest)?;
+        gone_is_fine(self.send(request).await.map(drop))
+    }
+
+    /// PATCH with a JSON merge: lists are replaced as a whole.
+    pub async fn replace(&self, name: &str, patch: &Value) -> kube::Result<ObjectMeta> {
+        let request = self.request.patch(name, &self.patch_params(), &Patch::Merge(patch));
+        self.send(request.map_err(kube::Error::BuildRequest)?).await
+    }
+
     async fn send(&self, request: http::Request<Vec<u8>>) -> kube::Result<ObjectMeta> {
         let answer: Metadata = self.client.request(request).await?;
         if let Some((seen, written)) = self.expected {

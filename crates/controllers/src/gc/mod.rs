@@ -67,15 +67,22 @@ struct Collector {
     graph: Mutex<Graph>,
 }
 
-/// Returns what runs garbage collection.
-pub fn start(context: &Context) -> impl Future<Output = ()> + use<> {
+/// Returns what runs garbage collection. `tell_gone` hears of every object that goes: its kind and namespace.
+pub fn start<F>(context: &Context, tell_gone: F) -> impl Future<Output = ()> + use<F>
+where
+    F: Fn(&Collected, &str) + Send + Sync + 'static,
+{
+    let tell_gone = Arc::new(tell_gone);
     let collector = Arc::new(Collector { context: context.clone(), kinds: collected_kinds(), graph: Mutex::default() });
     let queue: Queue<String> = Queue::default();
     let caches: Vec<Cache<Node>> = collector.kinds.iter().map(|_| Cache::default()).collect();
-    for cache in &caches {
-        let (collector, queue) = (Arc::downgrade(&collector), queue.clone());
+    for (kind, cache) in caches.iter().enumerate() {
+        let (collector, queue, tell_gone) = (Arc::downgrade(&collector), queue.clone(), tell_gone.clone());
         cache.on_change(move |change| {
             let Some(collector) = collector.upgrade() else { return };
+            if change.new.is_none() {
+                tell_gone(&collector.kinds[kind], &change.key.namespace);
+            }
             let mut graph = collector.graph.lock();
             let mut concerned = Vec::new();
             match (&change.old, &change.new) {

@@ -1,59 +1,78 @@
-//! Binds pods to the one node, as long as they fit. `fit` decides; this keeps the sums and writes.
+//! Binds pods to nodes: the most important first, then the oldest. `fit` decides; this keeps the board and writes.
+//!
+//! ```text
+//! new or changed pod ─▶ active ─▶ fit ─▶ bound
+//!                         ▲        └──▶ refused: looked at again when something changes that could matter
+//!                         └────────────────┘
+//! ```
 
-pub mod fit;
-
+pub mod board;
 mod claims;
+pub mod filter;
+pub mod fit;
+pub mod requested;
+pub mod wish;
 
 use crate::Context;
 use crate::engine::Key;
-use crate::engine::apply::{Target, gone_is_fine, text};
+use crate::engine::apply::{Target, gone_is_fine, side_by_side};
 use crate::engine::cache::{Cache, Entry};
 use crate::engine::expectations::Written;
 use crate::engine::queue::{Next, Outcome, Queue};
 use crate::events::{About, Recorder};
-use crate::world::{World, of_claim};
-use fit::{Place, Placing, Requested, Verdict, schedule};
-use k8s_openapi::api::core::v1::{Node, Pod};
+use crate::world::{PodEntry, World, of_claim};
+use board::{Board, Peer, Place};
+use filter::Candidate;
+use fit::{Preemption, Verdict, schedule};
+use futures::future::join3;
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::{Namespace, Node, Pod};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kinds::correlate::Subject;
 use kube::Api;
+use kube::api::PropagationPolicy;
 use parking_lot::Mutex;
 use serde_json::json;
-use std::collections::{BTreeSet, HashMap};
+use std::cmp::Reverse;
+use std::collections::BTreeSet;
 use std::sync::Arc;
+use wish::Labels;
 
 /// The field manager of what the scheduler writes.
 pub(crate) const MANAGER: &str = "kube-scheduler";
 
-impl Entry for Place {}
+/// Pods decided on before their writes are sent.
+const BATCH: usize = 64;
 
-/// What runs on the node, by pod uid, and its sum.
+impl Entry for Arc<Place> {}
+
+struct NamespaceLabels(Labels);
+
+impl Entry for NamespaceLabels {}
+
+/// Whose turn it is: priority, then age.
+type Turn = (Reverse<i32>, Timestamp, Key);
+
 #[derive(Default)]
-struct Ledger {
-    pods: HashMap<String, Requested>,
-    used: Requested,
-    /// Pods that did not fit: looked at again when something frees up.
-    refused: BTreeSet<Key>,
+struct State {
+    board: Board,
+    active: BTreeSet<Turn>,
+    refused: BTreeSet<Turn>,
 }
 
-impl Ledger {
-    fn enter(&mut self, uid: &str, requested: Requested) {
-        self.strike(uid);
-        self.used += requested;
-        self.pods.insert(uid.into(), requested);
-    }
-
-    fn strike(&mut self, uid: &str) -> bool {
-        let Some(requested) = self.pods.remove(uid) else { return false };
-        self.used -= requested;
-        true
+impl State {
+    /// Something changed that may matter to whoever was refused.
+    fn wake(&mut self) {
+        self.active.append(&mut self.refused);
     }
 }
 
 struct Scheduler {
     context: Context,
     world: World,
-    nodes: Cache<Place>,
-    ledger: Mutex<Ledger>,
+    nodes: Cache<Arc<Place>>,
+    namespaces: Cache<NamespaceLabels>,
+    state: Mutex<State>,
     recorder: Recorder,
 }
 
@@ -63,130 +82,230 @@ pub fn start(context: &Context, world: &World, recorder: &Recorder) -> impl Futu
         context: context.clone(),
         world: world.clone(),
         nodes: Cache::default(),
-        ledger: Mutex::default(),
+        namespaces: Cache::default(),
+        state: Mutex::default(),
         recorder: recorder.clone(),
     });
     let queue = Queue::default();
     scheduler.follow_pods(&queue);
-    scheduler.follow_nodes(&queue);
-    scheduler.follow_volumes(&queue);
+    scheduler.follow_surroundings(&queue);
     async move {
-        let nodes =
-            scheduler.nodes.clone().run(Api::<Node>::all(scheduler.context.client.clone()), |_, node| Place::of(&node));
+        let client = scheduler.context.client.clone();
+        let nodes = Api::<Node>::all(client.clone());
+        let nodes = scheduler.nodes.clone().run(nodes, |_, node| Arc::new(Place::of(&node)));
+        let namespaces = scheduler.namespaces.clone().run(Api::<Namespace>::all(client), |_, namespace| {
+            NamespaceLabels(namespace.metadata.labels.unwrap_or_default())
+        });
         let work = async {
             scheduler.world.is_filled().await;
             scheduler.world.volumes_are_filled().await;
             scheduler.nodes.is_filled().await;
+            scheduler.namespaces.is_filled().await;
             queue
-                .work(|key, written| {
+                .work(|_, written| {
                     let scheduler = scheduler.clone();
-                    async move { scheduler.place(&key, &written).await }
+                    async move { scheduler.pass(&written).await }
                 })
                 .await;
         };
-        futures::future::join(nodes, work).await;
+        join3(nodes, namespaces, work).await;
     }
 }
 
+/// The queue's only key: one look at everybody whose turn it is.
+const PASS: &str = "pass";
+
+/// A decision about one pod, to be written.
+struct Order {
+    key: Key,
+    pod: Arc<PodEntry>,
+    verdict: Verdict,
+}
+
 impl Scheduler {
-    fn follow_pods(self: &Arc<Self>, queue: &Queue<Key>) {
+    fn follow_pods(self: &Arc<Self>, queue: &Queue<&'static str>) {
         let (this, queue) = (Arc::downgrade(self), queue.clone());
         self.world.pods.on_change(move |change| {
             let Some(this) = this.upgrade() else { return };
-            let mut ledger = this.ledger.lock();
-            let freed = match (&change.new, &change.old) {
-                (Some(pod), _) if pod.facts.phase.is_terminal() => ledger.strike(&pod.facts.uid),
-                (Some(pod), _) if pod.facts.assigned => {
-                    ledger.enter(&pod.facts.uid, pod.requested);
-                    false
+            let mut state = this.state.lock();
+            let has_news = match (&change.new, &change.old) {
+                (Some(pod), _) if pod.facts.phase.is_terminal() => state.board.strike(&pod.facts.uid),
+                (Some(pod), old) if pod.facts.assigned => {
+                    let is_known = state.board.has(&pod.facts.uid);
+                    let is_same = old.as_ref().is_some_and(|old| {
+                        (&old.facts.labels, old.facts.deleted) == (&pod.facts.labels, pod.facts.deleted)
+                    });
+                    state.board.enter(peer(&change.key, pod));
+                    // Company may have come for whoever looks for it.
+                    !(is_known && is_same)
                 }
-                (Some(pod), _) => {
-                    if pod.placing.is_some() {
-                        queue.add(change.key.clone());
+                (Some(pod), old) => {
+                    let had = old.as_ref().filter(|old| old.facts.uid == pod.facts.uid && old.placing.is_some());
+                    let is_same =
+                        had.is_some_and(|old| (&old.wish, &old.facts.labels) == (&pod.wish, &pod.facts.labels));
+                    match &pod.placing {
+                        Some(_) if is_same => {}
+                        Some(_) => drop(state.active.insert(turn(&change.key, pod))),
+                        None => state.board.forget_nomination(&pod.facts.uid),
+                    }
+                    if let Some(node) = pod.placing.as_ref().and_then(|placing| placing.nominated.as_ref()) {
+                        let promised = Peer { node: node.clone(), ..peer(&change.key, pod) };
+                        state.board.nominate(promised);
+                    }
+                    if !state.active.is_empty() {
+                        queue.add(PASS);
                     }
                     false
                 }
-                (None, Some(old)) => ledger.strike(&old.facts.uid),
+                (None, Some(old)) => state.board.strike(&old.facts.uid),
                 (None, None) => false,
             };
-            if freed {
-                std::mem::take(&mut ledger.refused).into_iter().for_each(|key| queue.add(key));
+            if has_news {
+                state.wake();
+                queue.add(PASS);
             }
         });
     }
 
-    fn follow_nodes(self: &Arc<Self>, queue: &Queue<Key>) {
-        let (this, queue) = (Arc::downgrade(self), queue.clone());
+    fn follow_surroundings(self: &Arc<Self>, queue: &Queue<&'static str>) {
+        let (this, again) = (Arc::downgrade(self), queue.clone());
         self.nodes.on_change(move |change| {
             let Some(this) = this.upgrade() else { return };
+            let mut state = this.state.lock();
+            match &change.new {
+                Some(node) => drop(state.board.nodes.insert(change.key.name.clone(), (**node).clone())),
+                None => drop(state.board.nodes.remove(&change.key.name)),
+            }
             if change.old != change.new {
-                let refused = std::mem::take(&mut this.ledger.lock().refused);
-                refused.into_iter().for_each(|key| queue.add(key));
+                state.wake();
+                again.add(PASS);
             }
         });
-    }
-
-    /// What a refused pod waits for may have come: pods that name the claim are looked at again, and all when a class changes.
-    fn follow_volumes(self: &Arc<Self>, queue: &Queue<Key>) {
-        let look_again = |queue: &Queue<Key>| {
-            let (this, queue) = (Arc::downgrade(self), queue.clone());
+        let (this, again) = (Arc::downgrade(self), queue.clone());
+        self.namespaces.on_change(move |change| {
+            let Some(this) = this.upgrade() else { return };
+            let mut state = this.state.lock();
+            let labels = |entry: &Option<Arc<NamespaceLabels>>| entry.as_ref().map(|entry| entry.0.clone());
+            let (old, new) = (labels(&change.old), labels(&change.new));
+            if old == new {
+                return;
+            }
+            match new {
+                Some(labels) => drop(state.board.namespaces.insert(change.key.name.clone(), labels)),
+                None => drop(state.board.namespaces.remove(&change.key.name)),
+            }
+            state.wake();
+            again.add(PASS);
+        });
+        // What a refused pod waits for may have come: pods that name the claim are looked at again, and all when a class changes.
+        let look_again = || {
+            let (this, again) = (Arc::downgrade(self), queue.clone());
             move |claim: &Key| {
                 let Some(this) = this.upgrade() else { return };
                 let users = this.world.pods.group(&of_claim(&claim.namespace, &claim.name));
-                let mut ledger = this.ledger.lock();
-                let waiting = users.into_iter().map(|(key, _)| key).filter(|key| ledger.refused.remove(key));
-                waiting.for_each(|key| queue.add(key));
+                let mut state = this.state.lock();
+                for (key, pod) in users {
+                    let turn = turn(&key, &pod);
+                    if state.refused.remove(&turn) {
+                        state.active.insert(turn);
+                        again.add(PASS);
+                    }
+                }
             }
         };
-        let claims = look_again(queue);
+        let claims = look_again();
         self.world.claims.on_change(move |change| claims(&change.key));
-        let volumes = look_again(queue);
+        let volumes = look_again();
         self.world.volumes.on_change(move |change| {
             let named = [&change.old, &change.new].into_iter().flatten().filter_map(|volume| volume.claim());
             named.for_each(|claim| volumes(&claim));
         });
-        let (this, queue) = (Arc::downgrade(self), queue.clone());
+        let (this, again) = (Arc::downgrade(self), queue.clone());
         self.world.classes.on_change(move |_| {
             let Some(this) = this.upgrade() else { return };
-            let refused = std::mem::take(&mut this.ledger.lock().refused);
-            refused.into_iter().for_each(|key| queue.add(key));
+            let mut state = this.state.lock();
+            state.wake();
+            again.add(PASS);
         });
     }
 
-    async fn place(&self, key: &Key, written: &Written) -> Outcome {
-        let Some(pod) = self.world.pods.get(key) else { return Ok(Next::WhenAdded) };
-        let Some(placing) = &pod.placing else { return Ok(Next::WhenAdded) };
-        let node = self.nodes.all().into_iter().map(|(_, node)| node).min_by(|a, b| a.name.cmp(&b.name));
-        let verdict = {
-            let mut ledger = self.ledger.lock();
-            // Under the ledger's lock: a claim that changes now finds the pod among the refused.
-            let is_placed = |uid: &str| ledger.pods.contains_key(uid);
-            let verdict = match node.as_deref().map(|node| claims::verdict(&self.world, key, &pod, node, is_placed)) {
-                Some(claims::Verdict::Waiting) => {
-                    ledger.refused.insert(key.clone());
-                    return Ok(Next::WhenAdded);
-                }
-                Some(claims::Verdict::Unschedulable(message)) => Verdict::Unschedulable { message },
-                Some(claims::Verdict::Ready) | None => schedule(placing, pod.requested, node.as_deref(), ledger.used),
-            };
-            match &verdict {
-                Verdict::Bind { .. } => ledger.enter(&pod.facts.uid, pod.requested),
-                Verdict::Unschedulable { .. } => drop(ledger.refused.insert(key.clone())),
+    /// Decides for everybody whose turn it is, and writes what was decided.
+    async fn pass(&self, written: &Written) -> Outcome {
+        let mut trouble = None;
+        loop {
+            let orders = self.decide();
+            if orders.is_empty() {
+                break;
             }
-            verdict
-        };
+            let writes = orders.iter().map(|order| self.obey(order, written)).collect();
+            for (order, answer) in orders.iter().zip(side_by_side(writes).await) {
+                if let Err(error) = answer {
+                    // The pod's turn comes again, after the queue's back-off.
+                    self.state.lock().active.insert(turn(&order.key, &order.pod));
+                    trouble = Some(error);
+                }
+            }
+            if trouble.is_some() {
+                break;
+            }
+        }
+        trouble.map_or(Ok(Next::WhenAdded), Err)
+    }
+
+    fn decide(&self) -> Vec<Order> {
+        let mut state = self.state.lock();
+        let mut orders = Vec::new();
+        while orders.len() < BATCH {
+            let Some(turn) = state.active.pop_first() else { break };
+            let key = turn.2.clone();
+            let Some(pod) = self.world.pods.get(&key) else { continue };
+            let Some(placing) = &pod.placing else { continue };
+            if state.board.has(&pod.facts.uid) {
+                // Bound a moment ago; the cache has not heard of it.
+                continue;
+            }
+            let candidate = Candidate {
+                key: &key,
+                uid: &pod.facts.uid,
+                labels: &pod.facts.labels,
+                requested: &pod.requested,
+                wish: &pod.wish,
+                nominated: placing.nominated.as_deref(),
+            };
+            let verdict = schedule(&candidate, &state.board, |node| {
+                claims::readiness(&self.world, &key, &pod, node, |uid| state.board.has(uid))
+            });
+            match &verdict {
+                Verdict::Bind { node } => {
+                    let peer = candidate.on(node);
+                    state.board.enter(peer);
+                }
+                Verdict::Wait => drop(state.refused.insert(turn)),
+                Verdict::Unschedulable { preemption, .. } => {
+                    match preemption {
+                        Some(preemption) => {
+                            let peer = candidate.on(&preemption.node);
+                            state.board.nominate(peer);
+                        }
+                        None => state.board.forget_nomination(&pod.facts.uid),
+                    }
+                    state.refused.insert(turn);
+                }
+            }
+            if !matches!(verdict, Verdict::Wait) {
+                orders.push(Order { key, pod, verdict });
+            }
+        }
+        orders
+    }
+
+    async fn obey(&self, order: &Order, written: &Written) -> Result<(), crate::engine::queue::BoxError> {
+        let (key, pod) = (&order.key, &order.pod);
         let pods = Target::of::<Pod>(&self.context.client, &key.namespace)
             .seen_by(self.world.pods.seen(), written)
             .managed_by(MANAGER);
-        let about = About::new("default-scheduler", "default-scheduler").subject(Subject {
-            api_version: "v1".into(),
-            kind: "Pod".into(),
-            namespace: key.namespace.clone(),
-            name: key.name.clone(),
-            uid: pod.facts.uid.clone(),
-            ..Default::default()
-        });
-        match verdict {
+        match &order.verdict {
+            Verdict::Wait => {}
             Verdict::Bind { node } => {
                 let binding = json!({
                     "apiVersion": "v1", "kind": "Binding",
@@ -194,36 +313,100 @@ impl Scheduler {
                     "target": {"apiVersion": "v1", "kind": "Node", "name": node},
                 });
                 if let Err(error) = pods.create_in(&key.name, "binding", &binding).await {
-                    self.ledger.lock().strike(&pod.facts.uid);
-                    return match gone_is_fine(Err::<(), _>(error)) {
-                        Ok(()) => Ok(Next::WhenAdded),
-                        Err(error) => Err(error.into()),
-                    };
+                    self.state.lock().board.strike(&pod.facts.uid);
+                    return Ok(gone_is_fine(Err::<(), _>(error))?);
                 }
                 let message = format!("Successfully assigned {key} to {node}");
-                self.recorder.tell(about.action("Binding").normal("Scheduled", message));
+                self.recorder.tell(about(key, &pod.facts.uid).action("Binding").normal("Scheduled", message));
             }
-            Verdict::Unschedulable { message } if placing.refused.as_ref() == Some(&message) => {}
-            Verdict::Unschedulable { message } => {
-                let condition = self.refusal(placing, &message);
-                let patch = json!({"status": {"conditions": [condition]}});
-                if let Err(error) = gone_is_fine(pods.merge_in(&key.name, "status", &patch).await) {
-                    return Err(text(&error).into());
+            Verdict::Unschedulable { message, preemption } => {
+                self.refuse(order, message, preemption.as_ref(), &pods).await?;
+                if let Some(preemption) = preemption {
+                    self.make_room(pod, preemption, written).await?;
                 }
-                self.recorder.tell(about.action("Scheduling").warning("FailedScheduling", message));
             }
         }
-        Ok(Next::WhenAdded)
+        Ok(())
     }
 
-    fn refusal(&self, placing: &Placing, message: &str) -> serde_json::Value {
+    /// Writes down why a pod has no node, unless that is known.
+    async fn refuse(
+        &self,
+        order: &Order,
+        message: &str,
+        preemption: Option<&Preemption>,
+        pods: &Target<'_>,
+    ) -> kube::Result<()> {
+        let Some(placing) = &order.pod.placing else { return Ok(()) };
+        let nominated = preemption.map(|preemption| preemption.node.as_str());
+        let is_said = placing.refused.as_deref() == Some(message);
+        if is_said && placing.nominated.as_deref() == nominated {
+            return Ok(());
+        }
         let since = placing.refused_at.unwrap_or_else(|| self.context.clock.now());
-        json!({
+        let condition = json!({
             "type": "PodScheduled",
             "status": "False",
             "reason": "Unschedulable",
             "message": message,
-            "lastTransitionTime": k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(since),
-        })
+            "lastTransitionTime": Time(since),
+        });
+        let patch = json!({"status": {"conditions": [condition], "nominatedNodeName": nominated}});
+        gone_is_fine(pods.merge_in(&order.key.name, "status", &patch).await)?;
+        if !is_said {
+            let about = about(&order.key, &order.pod.facts.uid).action("Scheduling");
+            self.recorder.tell(about.warning("FailedScheduling", message));
+        }
+        Ok(())
     }
+
+    /// Makes pods leave for one that matters more (K:pkg/scheduler/framework/preemption prepareCandidate).
+    async fn make_room(&self, pod: &PodEntry, preemption: &Preemption, written: &Written) -> kube::Result<()> {
+        for victim in preemption.victims.iter().filter(|victim| !victim.deleted) {
+            let pods = Target::of::<Pod>(&self.context.client, &victim.key.namespace)
+                .seen_by(self.world.pods.seen(), written)
+                .managed_by(MANAGER);
+            let condition = json!({
+                "type": "DisruptionTarget",
+                "status": "True",
+                "reason": "PreemptionByScheduler",
+                "message": "default-scheduler: preempting to accommodate a higher priority pod",
+                "lastTransitionTime": Time(self.context.clock.now()),
+            });
+            let patch = json!({"metadata": {"uid": victim.uid}, "status": {"conditions": [condition]}});
+            gone_is_fine(pods.merge_in(&victim.key.name, "status", &patch).await)?;
+            pods.delete(&victim.key.name, &victim.uid, PropagationPolicy::Background).await?;
+            let message = format!("Preempted by pod {} on node {}", pod.facts.uid, preemption.node);
+            self.recorder.tell(about(&victim.key, &victim.uid).action("Preempting").normal("Preempted", message));
+        }
+        Ok(())
+    }
+}
+
+fn turn(key: &Key, pod: &PodEntry) -> Turn {
+    (Reverse(pod.wish.priority), pod.facts.created_at, key.clone())
+}
+
+fn peer(key: &Key, pod: &PodEntry) -> Peer {
+    Peer {
+        key: key.clone(),
+        uid: pod.facts.uid.clone(),
+        node: pod.node.clone(),
+        labels: pod.facts.labels.clone(),
+        requested: pod.requested.clone(),
+        wish: pod.wish.clone(),
+        started_at: pod.started_at,
+        deleted: pod.facts.deleted,
+    }
+}
+
+fn about(key: &Key, uid: &str) -> About {
+    About::new("default-scheduler", "default-scheduler").subject(Subject {
+        api_version: "v1".into(),
+        kind: "Pod".into(),
+        namespace: key.namespace.clone(),
+        name: key.name.clone(),
+        uid: uid.into(),
+        ..Default::default()
+    })
 }

@@ -23,6 +23,10 @@ impl Plugin for ResourceQuota {
         let what = GroupResource { group: names.group, resource: names.plural };
         // A claim may grow and a service take more ports; what else is there has been charged.
         let is_measured_again = names.group.is_empty() && matches!(names.plural, "persistentvolumeclaims" | "services");
+        let is_pods_status = names.group.is_empty() && names.plural == "pods" && request.subresource == "status";
+        if let Some(old) = request.old.filter(|_| is_pods_status) {
+            return Ok(give_back(request, what, old, object));
+        }
         let is_charged = request.operation == Operation::Create || is_measured_again;
         if request.namespace.is_empty() || !request.subresource.is_empty() || !is_charged {
             return Ok(Verdict::pass());
@@ -90,6 +94,34 @@ fn charge(
         all_used.insert(key.clone(), (amount(&used, key) + *more).canonical().into());
     }
     Ok(Some(quota))
+}
+
+/// A pod that has ended uses nothing more: its room is there for whoever hears of its end. Kubernetes counts later.
+fn give_back(request: &Request<'_>, what: GroupResource<'_>, old: &Value, new: &Value) -> Verdict {
+    let has_ended = |pod: &Value| matches!(pod["status"]["phase"].as_str(), Some("Succeeded" | "Failed"));
+    let mut verdict = Verdict::pass();
+    if has_ended(old) || !has_ended(new) {
+        return verdict;
+    }
+    let (before, after) = (usage::of(what, old, request.now), usage::of(what, new, request.now));
+    for mut quota in request.world.list("", "resourcequotas", request.namespace) {
+        let Some(hard) = quota["status"]["hard"].as_object().cloned() else { continue };
+        if !usage::matches(&quota, &hard, what, old) {
+            continue;
+        }
+        let used = amounts(&quota["status"]["used"]);
+        let mut has_changed = false;
+        for (key, was) in before.iter().filter(|(key, _)| !after.contains_key(*key)) {
+            let Some(sum) = used.get(key) else { continue };
+            let left = (*sum - *was).max(Quantity::ZERO);
+            object::map(&mut quota["status"], "used").insert(key.clone(), left.canonical().into());
+            has_changed = true;
+        }
+        if has_changed {
+            verdict.writes.push(Write { group: "", plural: "resourcequotas", object: quota });
+        }
+    }
+    verdict
 }
 
 /// What the object newly uses of what the quota limits; of a changed one the growth.
@@ -190,6 +222,27 @@ mod tests {
         let unseen =
             json!({"metadata": {"name": "q", "namespace": "n"}, "spec": {"hard": {"pods": "0"}}, "status": {}});
         assert_eq!(outcome(&world(&[unseen]), &pod(json!({}))), Ok(vec![]));
+    }
+
+    #[test]
+    fn what_a_pod_used_is_given_back_with_its_end() {
+        let world =
+            world(&[quota("q", json!({"pods": "2", "count/pods": "2"}), json!({"pods": "2", "count/pods": "2"}))]);
+        let at = |phase: &str| {
+            let mut pod = pod(json!({}));
+            pod["status"] = json!({ "phase": phase });
+            pod
+        };
+        let written = |old: &str, new: &str| {
+            let (old, new) = (at(old), at(new));
+            let verdict = update(&crate::pod::Pod, &world, &old, |request| {
+                ResourceQuota.validate(&Request { subresource: "status", ..*request }, &new)
+            });
+            verdict.unwrap().writes.first().map(|write| write.object["status"]["used"].clone())
+        };
+        assert_eq!(written("Running", "Succeeded"), Some(json!({"pods": "1", "count/pods": "2"})));
+        assert_eq!(written("Pending", "Running"), None);
+        assert_eq!(written("Failed", "Failed"), None);
     }
 
     #[test]

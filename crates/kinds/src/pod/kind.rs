@@ -22,7 +22,7 @@ pub(super) const NAMES: Names = Names {
     categories: &["all"],
     scope: Scope::Namespaced,
     verbs: verbs::ALL,
-    subresources: &["status", "log", "exec", "attach", "portforward", "binding"],
+    subresources: &["status", "log", "exec", "attach", "portforward", "binding", "eviction"],
 };
 
 impl Kind for Pod {

@@ -1,6 +1,8 @@
 //! Pod: containers that run together. Its spec is also what a Job's template holds.
 
+pub mod condition;
 pub mod defaults;
+pub mod eviction;
 pub mod requests;
 pub mod unsupported;
 pub mod validation;

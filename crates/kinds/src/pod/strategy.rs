@@ -12,6 +12,11 @@ pub(super) fn prepare_create(pod: &mut Value) {
     strategy::begin(pod);
     let status = json!({"phase": "Pending", "qosClass": qos_class(&pod["spec"])});
     object::as_map(pod).insert("status".to_owned(), status);
+    if pod["spec"]["schedulingGates"].as_array().is_some_and(|gates| !gates.is_empty()) {
+        let gated = json!({"type": "PodScheduled", "status": "False", "lastProbeTime": null, "lastTransitionTime": null,
+            "reason": "SchedulingGated", "message": "Scheduling is blocked due to non-empty scheduling gates"});
+        pod["status"]["conditions"] = json!([gated]);
+    }
 }
 
 pub(super) fn prepare_update(pod: &mut Value, old: &Value, part: Part) {

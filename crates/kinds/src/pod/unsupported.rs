@@ -6,7 +6,6 @@ use crate::unsupported::{Unsupported, When, refuse};
 use meta::field::FieldError;
 
 const LEAVE_OUT: &str = "leave it out";
-const PLACEMENT: &str = "leave it out; there is one node";
 
 /// Names every refused field in a pod's spec.
 pub(crate) fn check(spec: &At<'_>, errors: &mut Vec<FieldError>) {
@@ -34,10 +33,6 @@ const POD: &[Unsupported] = &[
     refuse("resources", When::Set, "set resources on the containers"),
     refuse("resourceClaims", When::Set, LEAVE_OUT),
     refuse("readinessGates", When::Set, LEAVE_OUT),
-    refuse("schedulingGates", When::Set, "leave it out; to hold a job back use spec.suspend"),
-    refuse("affinity", When::Set, PLACEMENT),
-    refuse("topologySpreadConstraints", When::Set, PLACEMENT),
-    refuse("schedulerName", When::IsNot(&["default-scheduler"]), "leave it out"),
     refuse(
         "securityContext",
         When::HasOther(&["runAsUser", "runAsGroup", "runAsNonRoot", "fsGroup", "supplementalGroups", "seccompProfile"]),

@@ -288,8 +288,6 @@ fn what_the_agent_cannot_do_yet_is_refused_by_name() {
         (json!({"hostNetwork": true}), "hostNetwork", "leave it out"),
         (json!({"hostPID": true}), "hostPID", "leave it out"),
         (json!({"hostIPC": true}), "hostIPC", "leave it out"),
-        (json!({"affinity": {"nodeAffinity": {}}}), "affinity", "leave it out; there is one node"),
-        (json!({"schedulerName": "mine"}), "schedulerName", "leave it out"),
         (json!({"securityContext": {"sysctls": []}}), "securityContext.sysctls", "leave it out"),
         (
             json!({"volumes": [{"name": "p", "nfs": {"server": "s", "path": "/"}}]}),
