@@ -53,12 +53,13 @@ pub(crate) fn namespace_takes(
 /// The store, as plugins see it. What cannot be read is not there.
 pub(crate) struct Stored<'a> {
     store: &'a Store,
+    root_ca: Option<&'a str>,
     authorizer: &'a Authorizer,
 }
 
 impl<'a> Stored<'a> {
     pub(crate) fn of(server: &'a ApiServer) -> Self {
-        Self { store: &server.store, authorizer: &server.authorizer }
+        Self { store: &server.store, root_ca: server.root_ca(), authorizer: &server.authorizer }
     }
 }
 
@@ -67,6 +68,10 @@ impl World for Stored<'_> {
         let kind = kinds::by_resource(group, plural)?;
         let record = self.store.get(&storage::key(kind, namespace, name))?;
         storage::object(kind, &record).ok()
+    }
+
+    fn root_ca(&self) -> Option<&str> {
+        self.root_ca
     }
 
     fn list(&self, group: &str, plural: &str, namespace: &str) -> Vec<Value> {

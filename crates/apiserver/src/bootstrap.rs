@@ -39,7 +39,7 @@ pub(crate) async fn always(server: &ApiServer) -> Result<(), Failure> {
 /// What has to be written: key, the revision it must still have, value.
 fn missing(server: &ApiServer) -> Result<Vec<(String, u64, Bytes)>, Failure> {
     let mut writes = Vec::new();
-    for expected in kinds::bootstrap::always() {
+    for expected in kinds::bootstrap::always(server.root_ca()) {
         let Some(kind) = kind_of(&expected) else { continue };
         let key = storage::key(kind, object::namespace(&expected), object::name(&expected));
         let (revision, object) = match server.store.get(&key) {

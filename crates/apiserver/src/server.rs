@@ -347,6 +347,11 @@ impl ApiServer {
         InProcess { server: self.clone(), user }
     }
 
+    /// The CA's certificate, for clients in pods.
+    pub(crate) fn root_ca(&self) -> Option<&str> {
+        self.trust.as_ref().map(|trust| trust.root_ca.as_str())
+    }
+
     /// The current second, as metadata has it.
     pub(crate) fn now_text(&self) -> String {
         time_text(self.clock.now())

@@ -9,6 +9,8 @@
 //!            ├─▶ quota      counts what namespaces use
 //!            ├─▶ gc         deletes what lost its owner
 //!            ├─▶ namespace  empties namespaces that go
+//!            ├─▶ furnish    puts back what every namespace has
+//!            ├─▶ token_secrets  fills in Secrets that are to hold a token
 //!            └─▶ volumes    binds claims, releases volumes, makes the claims of ephemeral volumes
 //! ```
 #![cfg_attr(test, allow(clippy::unwrap_used))]
@@ -16,6 +18,7 @@
 mod clusterrole;
 mod engine;
 pub mod events;
+mod furnish;
 mod gc;
 mod job;
 mod namespace;
@@ -23,6 +26,7 @@ mod node;
 mod podgc;
 mod quota;
 mod scheduler;
+mod token_secrets;
 mod ttl;
 mod volumes;
 mod world;
@@ -39,6 +43,8 @@ pub struct Context {
     pub clock: Arc<dyn meta::clock::Clock>,
     /// For names that are made here.
     pub entropy: Arc<dyn meta::clock::Entropy>,
+    /// The CA's certificate that clients in pods are to know the API server by; `None` where none could reach it.
+    pub root_ca: Option<Arc<str>>,
 }
 
 /// Runs every controller until `shutdown`.
@@ -46,20 +52,25 @@ pub fn run(context: Context, shutdown: impl Future<Output = ()> + Send) -> impl 
     let world = world::World::default();
     let (recorder, telling) = events::Recorder::new(context.client.clone(), context.clock.clone());
     // Each asks the world to tell it of changes before the world begins to change.
-    let jobs = job::start(&context, &world, &recorder);
-    let scheduler = scheduler::start(&context, &world, &recorder);
-    let ttl = ttl::start(&context, &world);
-    let nodes = node::start(&context, &world, &recorder);
-    let podgc = podgc::start(&context, &world);
+    // In boxes: together they are more than a small stack takes.
+    let jobs = Box::pin(job::start(&context, &world, &recorder));
+    let scheduler = Box::pin(scheduler::start(&context, &world, &recorder));
+    let ttl = Box::pin(ttl::start(&context, &world));
+    let nodes = Box::pin(node::start(&context, &world, &recorder));
+    let podgc = Box::pin(podgc::start(&context, &world));
     let (quotas, gone) = quota::start(&context, &world);
-    let gc = gc::start(&context, move |kind, namespace| gone.tell(&kind.resource, namespace));
-    let namespaces = namespace::start(&context);
-    let volumes = volumes::start(&context, &world, &recorder);
-    let roles = clusterrole::start(&context);
+    let quotas = Box::pin(quotas);
+    let gc = Box::pin(gc::start(&context, move |kind, namespace| gone.tell(&kind.resource, namespace)));
+    let namespaces = Box::pin(namespace::start(&context));
+    let furniture = Box::pin(furnish::start(&context));
+    let tokens = Box::pin(token_secrets::start(&context));
+    let volumes = Box::pin(volumes::start(&context, &world, &recorder));
+    let roles = Box::pin(clusterrole::start(&context));
     let client = context.client.clone();
     let controllers = async move {
         let clearing = futures::future::join4(ttl, gc, podgc, namespaces);
-        tokio::join!(jobs, scheduler, nodes, quotas, clearing, volumes, roles)
+        let accounts = futures::future::join3(furniture, tokens, roles);
+        tokio::join!(jobs, scheduler, nodes, quotas, clearing, volumes, accounts)
     };
     let everything = async move { tokio::join!(world.run(client), controllers, telling) };
     async move {

@@ -1,4 +1,4 @@
-//! Empties a namespace that is being deleted, then lets it go; gives every other one its `default` ServiceAccount.
+//! Empties a namespace that is being deleted, then lets it go.
 
 use crate::Context;
 use crate::engine::Key;
@@ -7,10 +7,10 @@ use crate::engine::cache::{Cache, Entry};
 use crate::engine::queue::{Next, Outcome, Queue};
 use crate::gc::{Collected, deletable_kinds};
 use futures::future::join;
-use k8s_openapi::api::core::v1::{Namespace, ServiceAccount};
+use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kube::Api;
 use kube::api::PropagationPolicy;
-use kube::{Api, Error};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashMap};
@@ -65,7 +65,7 @@ pub fn start(context: &Context) -> impl Future<Output = ()> + use<> {
                 let Some(namespace) = controller.namespaces.get(&key) else { return Ok(Next::WhenAdded) };
                 match namespace.deleted {
                     true => controller.empty(&key.name, &namespace).await,
-                    false => controller.furnish(&key.name).await,
+                    false => Ok(Next::WhenAdded),
                 }
             }
         });
@@ -74,20 +74,6 @@ pub fn start(context: &Context) -> impl Future<Output = ()> + use<> {
 }
 
 impl Controller {
-    async fn furnish(&self, namespace: &str) -> Outcome {
-        let accounts = Target::of::<ServiceAccount>(&self.context.client, namespace);
-        if accounts.get("default").await.is_ok() {
-            return Ok(Next::WhenAdded);
-        }
-        let account = json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default", "namespace": namespace}});
-        match accounts.create(&account).await {
-            // It exists, or the namespace is going away meanwhile.
-            Err(Error::Api(status)) if matches!(status.code, 403 | 404 | 409) => Ok(Next::WhenAdded),
-            Err(error) => Err(error.into()),
-            Ok(_) => Ok(Next::WhenAdded),
-        }
-    }
-
     async fn empty(&self, name: &str, namespace: &NamespaceEntry) -> Outcome {
         if !namespace.finalizers.iter().any(|finalizer| finalizer == FINALIZER) {
             return Ok(Next::WhenAdded);

@@ -90,6 +90,7 @@ impl Server {
                 (Some(socket), Some(Trust { tokens, root_ca }))
             }
         };
+        let root_ca = trust.as_ref().map(|trust| trust.root_ca.as_str().into());
         let api = ApiServer::new(Config {
             store: store.clone(),
             clock: clock.clone(),
@@ -139,7 +140,8 @@ impl Server {
                 Some(Listener { kubeconfig: pki.admin_kubeconfig(&url), url })
             }
         };
-        let context = controllers::Context { client: client("controllers"), clock, entropy: Arc::new(SystemEntropy) };
+        let context =
+            controllers::Context { client: client("controllers"), clock, entropy: Arc::new(SystemEntropy), root_ca };
         tasks.push(tokio::spawn(controllers::run(context, shutdown.clone().cancelled_owned())));
         tasks.push(tokio::spawn(agent.run(shutdown.clone().cancelled_owned())));
         api.set_ready();

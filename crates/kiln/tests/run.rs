@@ -190,5 +190,5 @@ fn a_run_on_a_server_removes_only_what_it_made() {
     assert!(output.status.success(), "{}", stderr(&output));
     let left =
         server.ok(&kubectl, &["get", "configmaps", "-o", "jsonpath={range .items[*]}{.metadata.name}={.data.a} {end}"]);
-    assert_eq!(left, "bystander=before kept=during ");
+    assert_eq!(left, "bystander=before kept=during kube-root-ca.crt= ");
 }

@@ -1,6 +1,6 @@
 //! Objects that a server begins with.
 
-use crate::{priority_class, rbac, service, storage_class};
+use crate::{namespace, priority_class, rbac, service, storage_class};
 use serde_json::{Value, json};
 
 /// Makers of objects that a server is given once: whoever deletes or changes one of them afterwards keeps it so. Each has
@@ -12,9 +12,12 @@ const NAMESPACES: [&str; 4] = ["default", "kube-system", "kube-public", "kube-no
 
 /// Objects that are there whenever a server starts, in an order in which they can be made. What somebody changed in one
 /// stays, but for what its kind completes (`Kind::reconcile`).
-pub fn always() -> Vec<Value> {
-    let namespace = |name: &str| json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
-    let mut objects: Vec<Value> = NAMESPACES.into_iter().map(namespace).collect();
+pub fn always(root_ca: Option<&str>) -> Vec<Value> {
+    let namespace_named = |name: &str| json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
+    let mut objects: Vec<Value> = NAMESPACES.into_iter().map(namespace_named).collect();
+    for name in NAMESPACES {
+        objects.extend(namespace::furniture(name, root_ca).into_iter().map(|(_, object)| object));
+    }
     objects.extend(priority_class::system());
     objects.push(service::of_api_server());
     objects.extend(rbac::bootstrap_objects());
@@ -29,7 +32,7 @@ mod tests {
 
     #[test]
     fn each_is_valid() {
-        for object in always().into_iter().chain(ONCE.iter().map(|make| make())) {
+        for object in always(Some("PEM")).into_iter().chain(ONCE.iter().map(|make| make())) {
             let kind = KINDS.iter().find(|kind| kind.names().kind == object["kind"].as_str().unwrap()).unwrap();
             check_errors(*kind, &object, &[]);
             assert_eq!(kind.reconcile(&created(*kind, &object), &object), None, "{object}");

@@ -18,6 +18,44 @@ const IMMORTAL: [&str; 3] = ["default", "kube-system", "kube-public"];
 /// The label that repeats the name, for selectors.
 pub const NAME_LABEL: &str = "kubernetes.io/metadata.name";
 
+/// The ConfigMap in every namespace that holds what clients in pods check the API server by.
+pub const ROOT_CA: &str = "kube-root-ca.crt";
+/// Its key.
+pub const ROOT_CA_KEY: &str = "ca.crt";
+/// K:pkg/controller/certificates/rootcacertpublisher.
+const ROOT_CA_DESCRIPTION: &str = "Contains a CA bundle that can be used to verify the kube-apiserver when using internal endpoints such as the internal service IP or kubernetes.default.svc. No other usage is guaranteed across distributions of Kubernetes clusters.";
+
+/// What every namespace has: its `default` ServiceAccount and, where there is a CA, the ConfigMap that holds it.
+pub fn furniture(namespace: &str, root_ca: Option<&str>) -> Vec<(&'static str, Value)> {
+    let account =
+        json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default", "namespace": namespace}});
+    let map = root_ca.map(|root_ca| ("configmaps", root_ca_map(namespace, root_ca)));
+    [("serviceaccounts", account)].into_iter().chain(map).collect()
+}
+
+fn root_ca_map(namespace: &str, root_ca: &str) -> Value {
+    json!({
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {
+            "name": ROOT_CA,
+            "namespace": namespace,
+            "annotations": {"kubernetes.io/description": ROOT_CA_DESCRIPTION},
+        },
+        "data": {ROOT_CA_KEY: root_ca},
+    })
+}
+
+/// Whether a ConfigMap says what `furniture` would.
+pub fn is_root_ca_map(map: &Value, root_ca: &str) -> bool {
+    let wanted = root_ca_map("", root_ca);
+    let has_bytes = map["binaryData"].as_object().is_some_and(|bytes| !bytes.is_empty());
+    let description = "kubernetes.io/description";
+    map["data"] == wanted["data"]
+        && !has_bytes
+        && map["metadata"]["annotations"][description] == wanted["metadata"]["annotations"][description]
+}
+
 /// Namespaces of the core group.
 #[derive(Debug)]
 pub struct Namespace;

@@ -3,7 +3,7 @@
 use crate::at::{At, set_default};
 use crate::configmap::{DATA_BYTES, check_key, check_sealed, decoded_bytes};
 use crate::kind::{Column, Kind, Names, Part, Row, Scope};
-use crate::{metadata, table, verbs};
+use crate::{metadata, service_account, table, verbs};
 use jiff::Timestamp;
 use k8s_openapi::ByteString;
 use meta::field::FieldError;
@@ -111,8 +111,8 @@ fn check_type(object: &Value, data: &At<'_>, errors: &mut Vec<FieldError>) {
         is_missing.then(|| FieldError::required(format!("data[{key}]"), ""))
     };
     match object["type"].as_str().unwrap_or("") {
-        "kubernetes.io/service-account-token" => {
-            let key = "kubernetes.io/service-account.name";
+        service_account::secret::TYPE => {
+            let key = service_account::secret::NAME_ANNOTATION;
             let has_account = object::annotations(object).any(|(name, value)| name == key && !value.is_empty());
             if !has_account {
                 let field = format!("metadata.annotations[{key}]");

@@ -143,6 +143,7 @@ impl World {
             client: Client::new(self.api.client_service(User::component("controllers")), "default"),
             clock: self.clock.clone(),
             entropy: self.chance.clone(),
+            root_ca: None,
         };
         let controllers = controllers::run(context, std::future::pending());
         self.controllers = tokio::spawn(Mortal::new(controllers, n_steps));

@@ -5,9 +5,14 @@ use super::plan::Preparation;
 use super::worker::Worker;
 use super::{files, name, namespace, resources, sources, uid};
 use crate::events::Notice;
-use crate::runtime::{RuntimeError, Sandbox};
+use crate::runtime::{PodSandbox, RuntimeError, Sandbox};
 use crate::volumes;
+use crate::volumes::downward::Subject;
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::{Pod, PodSpec};
+
+/// How long after a failure tokens are tried to be renewed again.
+const REFRESH_RETRY: SignedDuration = SignedDuration::from_secs(60);
 
 /// Why it did not work, and the event that says so.
 struct Setback {
@@ -36,12 +41,15 @@ impl Worker {
     async fn try_prepare(&mut self, pod: &Pod, spec: &PodSpec) -> Result<(), Setback> {
         let failed_mount = |message: String| Setback { reason: "FailedMount", message };
         let needs = volumes::needs(name(pod), spec);
-        let sources = sources::fetch(&self.context.client, namespace(pod), &needs)
+        let mut sources = sources::fetch(&self.context.client, namespace(pod), &needs)
             .await
             .map_err(|error| failed_mount(error.to_string()))?;
+        let tokens = sources::fetch_tokens(&self.context.client, pod, &needs.tokens, self.context.clock.now()).await;
+        sources.tokens = tokens.map_err(|error| failed_mount(token_problem(&error)))?;
         let mounts = volumes::claim::mounts(pod, &sources, volumes::claim::Moment::Before)
             .map_err(|error| failed_mount(error.to_string()))?;
-        let contents = volumes::contents(spec, &sources, &mounts).map_err(|error| failed_mount(error.to_string()))?;
+        let contents = volumes::contents(spec, &sources, &mounts, self.subject(pod))
+            .map_err(|error| failed_mount(error.to_string()))?;
 
         let context = self.context.clone();
         let _slot = context.starts.acquire().await;
@@ -74,7 +82,53 @@ impl Worker {
         };
         let version = context.clock.now().as_nanosecond().to_string();
         volumes::set_up(&sandbox.root(), &dir, spec, &contents, &version)
-            .map_err(|error| failed_mount(error.to_string()))
+            .map_err(|error| failed_mount(error.to_string()))?;
+        self.refresh_at = sources.tokens.values().map(|token| token.refresh_at).min();
+        Ok(())
+    }
+
+    /// Writes new tokens where old ones are near their end. What fails is tried again, while the old ones are still good.
+    pub(super) async fn refresh_tokens(&mut self, pod: &Pod) {
+        let now = self.context.clock.now();
+        let is_due = self.refresh_at.is_some_and(|at| at <= now);
+        let is_running = self.preparation == Preparation::Ready;
+        let (Some(spec), Some(sandbox)) = (&pod.spec, self.sandbox.clone()) else { return };
+        if !is_due || !is_running {
+            return;
+        }
+        self.refresh_at = match self.try_refresh(pod, spec, sandbox.as_ref()).await {
+            Ok(next) => next,
+            Err(error) => {
+                tracing::warn!(pod = name(pod), namespace = namespace(pod), error, "could not renew a pod's tokens");
+                now.checked_add(REFRESH_RETRY).ok()
+            }
+        };
+    }
+
+    async fn try_refresh(
+        &self,
+        pod: &Pod,
+        spec: &PodSpec,
+        sandbox: &dyn PodSandbox,
+    ) -> Result<Option<Timestamp>, String> {
+        let volumes = spec.volumes.iter().flatten().filter(|volume| volumes::holds_token(volume)).cloned().collect();
+        let spec = PodSpec { volumes: Some(volumes), ..spec.clone() };
+        let needs = volumes::needs(name(pod), &spec);
+        let client = &self.context.client;
+        let mut sources = sources::fetch(client, namespace(pod), &needs).await.map_err(|error| error.to_string())?;
+        let now = self.context.clock.now();
+        let tokens = sources::fetch_tokens(client, pod, &needs.tokens, now).await;
+        sources.tokens = tokens.map_err(|error| token_problem(&error))?;
+        let contents = volumes::contents(&spec, &sources, &volumes::Mounts::new(), self.subject(pod))
+            .map_err(|error| error.to_string())?;
+        volumes::set_up(&sandbox.root(), &self.pod_dir(pod), &spec, &contents, &now.as_nanosecond().to_string())
+            .map_err(|error| error.to_string())?;
+        Ok(sources.tokens.values().map(|token| token.refresh_at).min())
+    }
+
+    fn subject<'a>(&self, pod: &'a Pod) -> Subject<'a> {
+        let machine = &self.context.machine;
+        Subject { pod, cpus: machine.cpus, memory_bytes: machine.memory_bytes }
     }
 
     /// What the pod's containers see as their host name.
@@ -84,6 +138,11 @@ impl Worker {
         }
         files::hostname(name(pod), spec)
     }
+}
+
+/// As the kubelet says it.
+fn token_problem(error: &kube::Error) -> String {
+    format!("failed to fetch token: {error}")
 }
 
 fn sandbox_failed(message: String) -> Setback {

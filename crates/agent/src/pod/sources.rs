@@ -1,7 +1,11 @@
-//! The ConfigMaps, Secrets and volumes a pod draws on.
+//! The ConfigMaps, Secrets, volumes and tokens a pod draws on.
 
-use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolume, PersistentVolumeClaim, Secret};
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::api::authentication::v1::TokenRequest;
+use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolume, PersistentVolumeClaim, Pod, Secret, ServiceAccount};
 use kube::Api;
+use kube::api::PostParams;
+use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Names of what is needed.
@@ -13,6 +17,26 @@ pub struct Needs {
     pub secrets: BTreeSet<String>,
     /// PersistentVolumeClaims.
     pub claims: BTreeSet<String>,
+    /// Tokens of its ServiceAccount.
+    pub tokens: BTreeSet<TokenNeed>,
+}
+
+/// A token that is to be asked for.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct TokenNeed {
+    /// Whom it is for; empty: the API server.
+    pub audience: String,
+    /// How long it is to live.
+    pub seconds: i64,
+}
+
+/// A token.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Token {
+    /// What stands in the file.
+    pub text: String,
+    /// When it has to be replaced by a new one.
+    pub refresh_at: Timestamp,
 }
 
 /// Those of them that exist.
@@ -26,6 +50,8 @@ pub struct Sources {
     pub claims: BTreeMap<String, PersistentVolumeClaim>,
     /// By name: those that the claims are bound to.
     pub volumes: BTreeMap<String, PersistentVolume>,
+    /// By what was asked for.
+    pub tokens: BTreeMap<TokenNeed, Token>,
 }
 
 /// Reads what is needed from the API server.
@@ -55,4 +81,52 @@ pub(super) async fn fetch(client: &kube::Client, namespace: &str, needs: &Needs)
         }
     }
     Ok(sources)
+}
+
+/// A token is replaced once it has lived so long, however long it may live (K:pkg/kubelet/token).
+const LONGEST_LIFE: SignedDuration = SignedDuration::from_hours(24);
+
+/// Asks for tokens of a pod's ServiceAccount, which end with the pod.
+pub(super) async fn fetch_tokens(
+    client: &kube::Client,
+    pod: &Pod,
+    needs: &BTreeSet<TokenNeed>,
+    now: Timestamp,
+) -> Result<BTreeMap<TokenNeed, Token>, kube::Error> {
+    let account = pod.spec.as_ref().and_then(|spec| spec.service_account_name.as_deref()).unwrap_or("default");
+    let api: Api<ServiceAccount> = Api::namespaced(client.clone(), super::namespace(pod));
+    let mut tokens = BTreeMap::new();
+    for need in needs {
+        let audiences: Vec<&str> =
+            Some(need.audience.as_str()).filter(|audience| !audience.is_empty()).into_iter().collect();
+        let request = json!({"spec": {
+            "audiences": audiences,
+            "expirationSeconds": need.seconds,
+            "boundObjectRef": {"apiVersion": "v1", "kind": "Pod", "name": super::name(pod), "uid": super::uid(pod)},
+        }});
+        let request: TokenRequest = serde_json::from_value(request).map_err(kube::Error::SerdeError)?;
+        let answer = api.create_token_request(account, &PostParams::default(), &request).await?;
+        let text = answer.status.and_then(|status| status.token).unwrap_or_default();
+        tokens.insert(need.clone(), Token { text, refresh_at: refresh_at(need.seconds, now) });
+    }
+    Ok(tokens)
+}
+
+/// When four fifths of its life are over, or after a day.
+fn refresh_at(seconds: i64, now: Timestamp) -> Timestamp {
+    let life = SignedDuration::from_secs(seconds - seconds / 5).min(LONGEST_LIFE);
+    now.checked_add(life).unwrap_or(now)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_are_renewed_well_before_they_end() {
+        let begin = Timestamp::UNIX_EPOCH;
+        for (seconds, expect) in [(600, 480), (3607, 2886), (86_400, 69_120), (1_000_000, 86_400)] {
+            assert_eq!(refresh_at(seconds, begin).as_second(), expect, "{seconds}");
+        }
+    }
 }

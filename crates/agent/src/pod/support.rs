@@ -45,7 +45,8 @@ fn volumes(spec: &PodSpec) -> Option<String> {
     let volumes = spec.volumes.as_deref().unwrap_or_default();
     let volume = volumes.iter().find(|volume| !is_supported(volume))?;
     Some(format!(
-        "volume \"{}\": this version of kiln has emptyDir, configMap, secret, persistentVolumeClaim and ephemeral volumes only; use one of these",
+        "volume \"{}\": this version of kiln has emptyDir, configMap, secret, projected, downwardAPI, persistentVolumeClaim and \
+         ephemeral volumes only; use one of these",
         volume.name
     ))
 }
@@ -55,6 +56,8 @@ fn is_supported(volume: &Volume) -> bool {
     let known = volume.empty_dir.is_some()
         || volume.config_map.is_some()
         || volume.secret.is_some()
+        || volume.projected.is_some()
+        || volume.downward_api.is_some()
         || volume.persistent_volume_claim.is_some()
         || volume.ephemeral.is_some();
     let bare = Volume { name: volume.name.clone(), ..Volume::default() };

@@ -61,6 +61,8 @@ pub(super) struct Worker {
     /// For those who follow logs.
     live: watch::Sender<PodStatus>,
     deadline_told: bool,
+    /// When the tokens in the pod's volumes have to be renewed.
+    pub(super) refresh_at: Option<Timestamp>,
     /// The API server has answered that it is gone.
     pub(super) found_gone: bool,
 }
@@ -92,6 +94,7 @@ impl Worker {
             write_retry: None,
             live,
             deadline_told: false,
+            refresh_at: None,
             found_gone: false,
             context,
         }
@@ -106,6 +109,9 @@ impl Worker {
             self.observe().await;
             let latest = self.newest();
             let intent = self.intent(&latest);
+            if intent == Intent::Run {
+                self.refresh_tokens(&latest.pod).await;
+            }
             let plan = self.decide(&latest.pod, &intent);
             if intent == Intent::Stop(Why::PastDeadline) {
                 self.tell_deadline(&latest.pod);
@@ -134,6 +140,8 @@ impl Worker {
         let has_run = |known: &Known| known.state != State::NeverRan;
         if self.containers.values().any(has_run) {
             self.preparation = Preparation::Ready;
+            // How old the tokens are is not known: they are renewed now.
+            self.refresh_at = Some(self.context.clock.now());
         }
     }
 
@@ -293,7 +301,9 @@ impl Worker {
     /// Until something changes, or time alone does.
     async fn wait(&mut self, wake_at: Option<Timestamp>) {
         let now = self.context.clock.now();
-        let until_wake = wake_at.map(|at| {
+        // A renewal that is due has been tried, or is not wanted any more.
+        let refresh_at = self.refresh_at.filter(|at| now < *at);
+        let until_wake = [wake_at, refresh_at].into_iter().flatten().min().map(|at| {
             // A little later rather than a little earlier: waking early means looking twice.
             let left = at.duration_since(now).max(jiff::SignedDuration::ZERO);
             left.unsigned_abs() + Duration::from_millis(1)

@@ -5,8 +5,10 @@
 
 pub mod claim;
 pub mod configmap;
+pub mod downward;
 pub mod emptydir;
 pub mod payload;
+pub mod projected;
 pub mod secret;
 
 mod ownership;
@@ -65,6 +67,10 @@ pub fn directory(pod_dir: &Path, volume: &Volume) -> PathBuf {
         "configmap"
     } else if volume.secret.is_some() {
         "secret"
+    } else if volume.projected.is_some() {
+        "projected"
+    } else if volume.downward_api.is_some() {
+        "downwardapi"
     } else {
         "emptydir"
     };
@@ -73,7 +79,11 @@ pub fn directory(pod_dir: &Path, volume: &Volume) -> PathBuf {
 
 /// Whether containers may write to it.
 pub fn is_writable(volume: &Volume) -> bool {
-    volume.config_map.is_none() && volume.secret.is_none() && !claim::is_read_only(volume)
+    let is_files = volume.config_map.is_some()
+        || volume.secret.is_some()
+        || volume.projected.is_some()
+        || volume.downward_api.is_some();
+    !is_files && !claim::is_read_only(volume)
 }
 
 /// The ConfigMaps, Secrets and claims that a pod's volumes are made of.
@@ -86,6 +96,11 @@ pub fn needs(pod_name: &str, spec: &PodSpec) -> Needs {
         if let Some(name) = secret_name(volume) {
             needs.secrets.insert(name.to_owned());
         }
+        for source in volume.projected.iter().flat_map(|projected| projected.sources.iter().flatten()) {
+            needs.config_maps.extend(source.config_map.as_ref().map(|source| source.name.clone()));
+            needs.secrets.extend(source.secret.as_ref().map(|source| source.name.clone()));
+            needs.tokens.extend(source.service_account_token.as_ref().map(projected::token_need));
+        }
     }
     needs
 }
@@ -94,12 +109,12 @@ fn secret_name(volume: &Volume) -> Option<&str> {
     volume.secret.as_ref()?.secret_name.as_deref()
 }
 
-/// The tmpfs mounts that a pod's sandbox has to make: secrets never touch a disk.
+/// The tmpfs mounts that a pod's sandbox has to make: secrets and tokens never touch a disk.
 pub fn tmpfs(pod_dir: &Path, spec: &PodSpec) -> Vec<Tmpfs> {
     let volumes = spec.volumes.iter().flatten();
     let of_volumes = volumes.filter_map(|volume| {
         let path = directory(pod_dir, volume);
-        if volume.secret.is_some() {
+        if volume.secret.is_some() || volume.projected.is_some() || volume.downward_api.is_some() {
             return Some(secret::tmpfs(path));
         }
         emptydir::tmpfs(volume.empty_dir.as_ref()?, path)
@@ -123,6 +138,7 @@ pub fn contents<'a>(
     spec: &'a PodSpec,
     sources: &Sources,
     mounts: &Mounts,
+    subject: downward::Subject<'_>,
 ) -> Result<Vec<(&'a Volume, Content)>, VolumeError> {
     let volumes = spec.volumes.iter().flatten();
     volumes
@@ -134,6 +150,12 @@ pub fn contents<'a>(
             } else if let Some(source) = &volume.secret {
                 let name = source.secret_name.as_deref().unwrap_or("");
                 secret::payload(source, sources.secrets.get(name)).map(Content::Files)
+            } else if let Some(source) = &volume.projected {
+                projected::payload(source, sources, subject).map(Content::Files)
+            } else if let Some(source) = &volume.downward_api {
+                let default_mode = payload::mode(source.default_mode).unwrap_or(payload::DEFAULT_MODE);
+                let items = source.items.as_deref().unwrap_or_default();
+                downward::payload(items, default_mode, subject).map(Content::Files)
             } else {
                 Ok(Content::Empty)
             };
@@ -141,6 +163,12 @@ pub fn contents<'a>(
             Ok((volume, content))
         })
         .collect()
+}
+
+/// Whether this volume holds a token, which has to be renewed.
+pub fn holds_token(volume: &Volume) -> bool {
+    let sources = volume.projected.iter().flat_map(|projected| projected.sources.iter().flatten());
+    sources.into_iter().any(|source| source.service_account_token.is_some())
 }
 
 /// Writes the volumes below `root` (the sandbox's view of the host's file system). Blocking. May be repeated.

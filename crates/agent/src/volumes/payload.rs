@@ -7,14 +7,14 @@
 //! A new version is a new directory and one rename of `..data` (K:pkg/volume/util/atomic_writer.go).
 
 use k8s_openapi::api::core::v1::KeyToPath;
-use rustix::fs::{Gid, Mode};
+use rustix::fs::{Gid, Mode, Uid};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, symlink};
 use std::path::{Component, Path};
 
 /// Mode of files when the volume does not say.
-const DEFAULT_MODE: u32 = 0o644;
+pub(super) const DEFAULT_MODE: u32 = 0o644;
 /// The name that is swapped.
 const DATA: &str = "..data";
 
@@ -23,6 +23,8 @@ const DATA: &str = "..data";
 pub struct File {
     /// Permission bits.
     pub mode: u32,
+    /// Whose it is, if not root's.
+    pub owner: Option<u32>,
     /// Its content.
     pub bytes: Vec<u8>,
 }
@@ -42,7 +44,7 @@ impl Projection<'_> {
     /// All keys, or the items if there are any. The error is a key that is not there, or a path that leads out of the volume.
     pub(super) fn apply(&self, data: &BTreeMap<&str, &[u8]>) -> Result<Payload, String> {
         let default_mode = mode(self.default_mode).unwrap_or(DEFAULT_MODE);
-        let file = |bytes: &[u8], mode| File { mode, bytes: bytes.to_owned() };
+        let file = |bytes: &[u8], mode| File { mode, owner: None, bytes: bytes.to_owned() };
         let mut files = BTreeMap::new();
         let items = self.items.unwrap_or_default();
         for item in items {
@@ -65,12 +67,12 @@ impl Projection<'_> {
     }
 }
 
-fn mode(mode: Option<i32>) -> Option<u32> {
+pub(super) fn mode(mode: Option<i32>) -> Option<u32> {
     Some(u32::try_from(mode?).ok()? & 0o777)
 }
 
 /// A relative path of plain names, none of which could be taken for the machinery's own.
-fn is_inside(path: &str) -> bool {
+pub(super) fn is_inside(path: &str) -> bool {
     let is_plain = |component: Component<'_>| match component {
         Component::Normal(name) => !name.to_string_lossy().starts_with(".."),
         Component::Prefix(_) | Component::RootDir | Component::CurDir | Component::ParentDir => false,
@@ -110,6 +112,9 @@ fn write_file(versioned: &Path, path: &str, file: &File, fs_group: Option<u32>) 
     }
     let mut written = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
     written.write_all(&file.bytes)?;
+    if let Some(uid) = file.owner {
+        rustix::fs::fchown(&written, Some(Uid::from_raw(uid)), None)?;
+    }
     let mode = match fs_group {
         Some(gid) => {
             rustix::fs::fchown(&written, None, Some(Gid::from_raw(gid)))?;

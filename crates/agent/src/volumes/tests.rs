@@ -1,4 +1,7 @@
+use super::downward::Subject;
 use super::*;
+use crate::pod::sources::{Token, TokenNeed};
+use k8s_openapi::api::core::v1::Pod;
 use serde_json::{Value, json};
 use std::os::unix::fs::PermissionsExt;
 
@@ -12,18 +15,28 @@ fn sources() -> Sources {
     Sources {
         config_maps: [("c".to_owned(), serde_json::from_value(config_map).unwrap())].into(),
         secrets: [("s".to_owned(), serde_json::from_value(secret).unwrap())].into(),
+        tokens: [(
+            TokenNeed { audience: String::new(), seconds: 3600 },
+            Token { text: "t.o.k".into(), refresh_at: jiff::Timestamp::UNIX_EPOCH },
+        )]
+        .into(),
         ..Sources::default()
     }
 }
 
+fn subject(pod: &Pod) -> Subject<'_> {
+    Subject { pod, cpus: 2, memory_bytes: 1 << 30 }
+}
+
 fn problem(volume: Value) -> String {
-    contents(&pod_spec(json!([volume])), &sources(), &Mounts::new()).unwrap_err().to_string()
+    let empty = Pod::default();
+    contents(&pod_spec(json!([volume])), &sources(), &Mounts::new(), subject(&empty)).unwrap_err().to_string()
 }
 
 /// Sets the volumes up in a fresh directory and hands it over.
 fn mounted(spec: &PodSpec) -> tempfile::TempDir {
     let root = tempfile::tempdir().unwrap();
-    let contents = contents(spec, &sources(), &Mounts::new()).unwrap();
+    let contents = contents(spec, &sources(), &Mounts::new(), subject(&Pod::default())).unwrap();
     for version in ["1", "2"] {
         set_up(root.path(), Path::new("/pods/u"), spec, &contents, version).unwrap();
     }
@@ -85,7 +98,7 @@ fn what_is_optional_may_be_missing() {
     let spec = pod_spec(json!([
         {"name": "a", "configMap": {"name": "none", "optional": true}},
         {"name": "b", "secret": {"secretName": "s", "optional": true, "items": [{"key": "k", "path": "p"}]}}]));
-    for (_, content) in contents(&spec, &sources(), &Mounts::new()).unwrap() {
+    for (_, content) in contents(&spec, &sources(), &Mounts::new(), subject(&Pod::default())).unwrap() {
         assert_eq!(content, Content::Files(Payload::default()));
     }
 }
@@ -105,8 +118,8 @@ fn an_empty_dir_is_everyones_and_keeps_what_is_in_it() {
     let dir = root.path().join("pods/u/volumes/emptydir/e");
     assert_eq!(std::fs::metadata(&dir).unwrap().permissions().mode() & 0o777, 0o777);
     std::fs::write(dir.join("kept"), "").unwrap();
-    set_up(root.path(), Path::new("/pods/u"), &spec, &contents(&spec, &sources(), &Mounts::new()).unwrap(), "3")
-        .unwrap();
+    let again = contents(&spec, &sources(), &Mounts::new(), subject(&Pod::default())).unwrap();
+    set_up(root.path(), Path::new("/pods/u"), &spec, &again, "3").unwrap();
     assert!(dir.join("kept").exists());
 }
 
@@ -121,4 +134,55 @@ fn secrets_and_memory_lie_on_tmpfs() {
         .collect();
     let expect = [("/p/volumes/secret/s", Some(4 << 20), 0o755), ("/p/volumes/emptydir/m", Some(1 << 20), 0o777)];
     assert_eq!(mounts, expect.map(|(path, size, mode)| (path.to_owned(), size, mode)));
+}
+
+/// What a projected volume of these sources holds in a pod with this spec, as `PATH MODE OWNER CONTENT`.
+fn projected(spec: Value, sources_json: Value) -> Result<Vec<String>, String> {
+    let mut spec = spec;
+    spec["volumes"] = json!([{"name": "v", "projected": {"defaultMode": 0o644, "sources": sources_json}}]);
+    let pod: Pod = serde_json::from_value(json!({"metadata": {"name": "p", "namespace": "n"}, "spec": spec})).unwrap();
+    let spec = pod.spec.clone().unwrap();
+    let contents = contents(&spec, &sources(), &Mounts::new(), subject(&pod)).map_err(|error| error.to_string())?;
+    let [(_, Content::Files(payload))] = contents.as_slice() else { panic!("{contents:?}") };
+    let line = |(path, file): (&String, &payload::File)| {
+        format!("{path} {:o} {:?} {}", file.mode, file.owner, String::from_utf8_lossy(&file.bytes))
+    };
+    Ok(payload.0.iter().map(line).collect())
+}
+
+#[test]
+fn a_projected_volume_has_everything_side_by_side() {
+    let all = json!([
+        {"serviceAccountToken": {"path": "token", "expirationSeconds": 3600}},
+        {"configMap": {"name": "c", "items": [{"key": "color", "path": "deep/color", "mode": 0o600}]}},
+                {"secret": {"name": "none", "optional": true}},
+        {"downwardAPI": {"items": [{"path": "namespace", "fieldRef": {"fieldPath": "metadata.namespace"}}]}}]);
+    assert_eq!(
+        projected(json!({"containers": []}), all).unwrap(),
+        ["deep/color 600 None red", "namespace 644 None n", "token 644 None t.o.k"]
+    );
+}
+
+#[test]
+fn a_token_is_its_users_alone_when_there_is_one_user() {
+    let token = || json!([{"serviceAccountToken": {"path": "token", "expirationSeconds": 3600}}]);
+    let user = |uid: u32| json!({"name": "a", "securityContext": {"runAsUser": uid}});
+    for (spec, expect) in [
+        (json!({"containers": [user(7), user(7)]}), "token 600 Some(7) t.o.k"),
+        (json!({"containers": [user(7), user(8)]}), "token 644 None t.o.k"),
+        (json!({"containers": [user(7), {"name": "b"}]}), "token 644 None t.o.k"),
+        (json!({"containers": [{"name": "b"}], "securityContext": {"runAsUser": 9}}), "token 600 Some(9) t.o.k"),
+        (json!({"containers": [{"name": "b"}], "securityContext": {"fsGroup": 9}}), "token 600 None t.o.k"),
+    ] {
+        assert_eq!(projected(spec, token()).unwrap(), [expect]);
+    }
+}
+
+#[test]
+fn everything_that_a_projected_volume_lacks_is_named() {
+    let missing = json!([{"configMap": {"name": "x"}}, {"secret": {"name": "y"}}]);
+    assert_eq!(
+        projected(json!({"containers": []}), missing).unwrap_err(),
+        "MountVolume.SetUp failed for volume \"v\" : [configmap \"x\" not found, secret \"y\" not found]"
+    );
 }

@@ -121,6 +121,13 @@ impl<'a> Target<'a> {
         self.send(request.map_err(kube::Error::BuildRequest)?).await
     }
 
+    /// PUT of the whole object.
+    pub async fn replace(&self, name: &str, object: &impl Serialize) -> kube::Result<ObjectMeta> {
+        let body = serde_json::to_vec(object).map_err(kube::Error::SerdeError)?;
+        let request = self.request.replace(name, &PostParams::default(), body);
+        self.send(request.map_err(kube::Error::BuildRequest)?).await
+    }
+
     /// PUT to a subresource, such as `finalize`.
     pub async fn replace_in(&self, name: &str, subresource: &str, body: &impl Serialize) -> kube::Result<ObjectMeta> {
         let body = serde_json::to_vec(body).map_err(kube::Error::SerdeError)?;

@@ -108,8 +108,16 @@ impl<T: Entry> Cache<T> {
     where
         K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
     {
+        self.follow(api, watcher::Config::default(), keep).await;
+    }
+
+    /// The same, of the objects that `config` selects.
+    pub async fn follow<K>(self, api: Api<K>, config: watcher::Config, keep: impl Fn(&Key, K) -> T)
+    where
+        K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
+    {
         let listeners = self.0.listeners.lock().clone();
-        let mut events = std::pin::pin!(watcher::watcher(api, watcher::Config::default()));
+        let mut events = std::pin::pin!(watcher::watcher(api, config));
         let mut listed: HashMap<Key, T> = HashMap::new();
         let mut list_shows = 0;
         let mut retry = FIRST_RETRY;

@@ -7,13 +7,16 @@
 mod default_storage_class;
 mod default_toleration_seconds;
 mod limit_ranger;
+mod new_namespace;
 mod persistent_volume_claim_resize;
+mod pod_security;
 mod priority;
 mod resource_quota;
 mod runtime_class;
+mod service_account;
 mod storage_object_in_use_protection;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 
 use crate::access::{Attributes, Decision};
 use crate::kind::Kind;
@@ -27,7 +30,10 @@ use std::sync::Arc;
 
 /// Every plugin, in the order they are asked (K:pkg/kubeapiserver/options/plugins.go).
 pub const PLUGINS: &[&dyn Plugin] = &[
+    &new_namespace::NewNamespace,
     &limit_ranger::LimitRanger,
+    &service_account::ServiceAccount,
+    &pod_security::PodSecurity,
     &priority::Priority,
     &default_toleration_seconds::DefaultTolerationSeconds,
     &storage_object_in_use_protection::StorageObjectInUseProtection,
@@ -58,6 +64,10 @@ pub trait World {
     fn authorize(&self, user: &User, attributes: &Attributes<'_>) -> Decision;
     /// All roles and bindings.
     fn policy(&self) -> Arc<Policy>;
+    /// The CA's certificate (PEM) that clients know this server by; `None` for a server that nobody reaches from outside.
+    fn root_ca(&self) -> Option<&str> {
+        None
+    }
 }
 
 /// A request as plugins see it.

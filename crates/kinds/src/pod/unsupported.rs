@@ -19,8 +19,22 @@ pub(crate) fn check(spec: &At<'_>, errors: &mut Vec<FieldError>) {
 const POD: &[Unsupported] = &[
     refuse(
         "volumes[]",
-        When::HasOther(&["name", "emptyDir", "configMap", "secret", "persistentVolumeClaim", "ephemeral"]),
-        "use emptyDir, configMap, secret, persistentVolumeClaim or ephemeral",
+        When::HasOther(&[
+            "name",
+            "emptyDir",
+            "configMap",
+            "secret",
+            "projected",
+            "downwardAPI",
+            "persistentVolumeClaim",
+            "ephemeral",
+        ]),
+        "use emptyDir, configMap, secret, projected, downwardAPI, persistentVolumeClaim or ephemeral",
+    ),
+    refuse(
+        "volumes[].projected.sources[]",
+        When::HasOther(&["serviceAccountToken", "configMap", "secret", "downwardAPI"]),
+        "use serviceAccountToken, configMap, secret or downwardAPI",
     ),
     refuse("volumes[].emptyDir.medium", When::IsNot(&["", "Memory"]), "leave it out or use Memory"),
     refuse("hostNetwork", When::True, LEAVE_OUT),

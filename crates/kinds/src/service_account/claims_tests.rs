@@ -1,5 +1,6 @@
 use super::*;
-use crate::testing::{Objects, now};
+use crate::admission::testing::Objects;
+use crate::testing::now;
 
 fn thing(kind: &str, namespace: &str, name: &str, uid: &str) -> Value {
     json!({"kind": kind, "metadata": {"namespace": namespace, "name": name, "uid": uid}})

@@ -3,6 +3,7 @@
 //! [ TokenRequest ] --`token_request::grant`--> claims, signed by the server --`claims::identify`--> [ User ]
 
 pub mod claims;
+pub mod secret;
 pub mod token_request;
 
 use crate::kind::{Column, Kind, Names, Part, Row, Scope};

@@ -200,7 +200,8 @@ impl Found {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{Objects, now};
+    use crate::admission::testing::Objects;
+    use crate::testing::now;
 
     fn account() -> Value {
         json!({"metadata": {"namespace": "n", "name": "a", "uid": "a-1"}})

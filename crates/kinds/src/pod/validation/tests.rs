@@ -292,7 +292,7 @@ fn what_the_agent_cannot_do_yet_is_refused_by_name() {
         (
             json!({"volumes": [{"name": "p", "nfs": {"server": "s", "path": "/"}}]}),
             "volumes[0].nfs",
-            "use emptyDir, configMap, secret, persistentVolumeClaim or ephemeral",
+            "use emptyDir, configMap, secret, projected, downwardAPI, persistentVolumeClaim or ephemeral",
         ),
         (
             json!({"initContainers": [{"name": "s", "image": "i", "restartPolicy": "Always"}]}),
