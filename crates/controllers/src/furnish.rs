@@ -104,7 +104,7 @@ impl Controller {
 async fn put(target: &Target<'_>, exists: bool, is_right: bool, object: &Value) -> kube::Result<()> {
     let written = match (exists, is_right) {
         (true, true) => return Ok(()),
-        (true, false) => target.replace(meta::object::name(object), object).await,
+        (true, false) => target.put(meta::object::name(object), object).await,
         (false, _) => target.create(object).await,
     };
     match written {

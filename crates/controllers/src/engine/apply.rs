@@ -122,7 +122,7 @@ impl<'a> Target<'a> {
     }
 
     /// PUT of the whole object.
-    pub async fn replace(&self, name: &str, object: &impl Serialize) -> kube::Result<ObjectMeta> {
+    pub async fn put(&self, name: &str, object: &impl Serialize) -> kube::Result<ObjectMeta> {
         let body = serde_json::to_vec(object).map_err(kube::Error::SerdeError)?;
         let request = self.request.replace(name, &PostParams::default(), body);
         self.send(request.map_err(kube::Error::BuildRequest)?).await
