@@ -8,7 +8,7 @@ use meta::field::FieldError;
 use meta::names;
 use serde_json::Value;
 
-/// Keys and values of a ConfigMap or Secret together, in bytes.
+/// The values of a ConfigMap or Secret together, in bytes; keys do not count.
 pub(crate) const DATA_BYTES: usize = 1024 * 1024;
 /// What is said of a change to an immutable ConfigMap or Secret.
 pub(crate) const SEALED: &str = "field is immutable when `immutable` is set";
@@ -105,13 +105,13 @@ fn same_entries(left: &At<'_>, right: &At<'_>) -> bool {
 }
 
 fn text_bytes(data: &At<'_>) -> usize {
-    data.entries().map(|(key, entry)| key.len() + entry.text().len()).sum()
+    data.entries().map(|(_, entry)| entry.text().len()).sum()
 }
 
 /// The size of base64 texts once decoded.
 pub(crate) fn decoded_bytes(data: &At<'_>) -> usize {
     let decoded = |text: &str| text.trim_end_matches('=').len() * 3 / 4;
-    data.entries().map(|(key, entry)| key.len() + decoded(entry.text())).sum()
+    data.entries().map(|(_, entry)| decoded(entry.text())).sum()
 }
 
 #[cfg(test)]
@@ -142,7 +142,8 @@ mod tests {
 
     #[test]
     fn more_than_a_mebibyte_is_refused() {
-        let object = config_map(json!({"data": {"a": "x".repeat(1024 * 1024)}}));
+        check_errors(&ConfigMap, &config_map(json!({"data": {"a": "x".repeat(1024 * 1024)}})), &[]);
+        let object = config_map(json!({"data": {"a": "x".repeat(1024 * 1024)}, "binaryData": {"b": "AA=="}}));
         check_errors(&ConfigMap, &object, &["[]: Too long: may not be more than 1048576 bytes"]);
     }
 

@@ -45,6 +45,10 @@ impl Kind for Lease {
             errors.push(duration.invalid("must be greater than 0"));
         }
         spec.field("leaseTransitions").check_not_negative(&mut errors);
+        let has_strategy = !spec.field("strategy").text().is_empty();
+        if !spec.field("preferredHolder").text().is_empty() && !has_strategy {
+            errors.push(spec.field("preferredHolder").forbidden("may only be specified when `strategy` is defined"));
+        }
         errors
     }
     fn validate_update(&self, _: &Value, _: &Value, _: Part) -> Vec<FieldError> {
@@ -71,10 +75,11 @@ mod tests {
         check_errors(&Lease, &lease(json!({"leaseDurationSeconds": 1, "leaseTransitions": 0})), &[]);
         check_errors(
             &Lease,
-            &lease(json!({"leaseDurationSeconds": 0, "leaseTransitions": -1})),
+            &lease(json!({"leaseDurationSeconds": 0, "leaseTransitions": -1, "preferredHolder": "x"})),
             &[
                 "spec.leaseDurationSeconds: Invalid value: 0: must be greater than 0",
                 "spec.leaseTransitions: Invalid value: -1: must be greater than or equal to 0",
+                "spec.preferredHolder: Forbidden: may only be specified when `strategy` is defined",
             ],
         );
         assert_eq!(cells(&Lease, &lease(json!({"holderIdentity": "me"})))[1], "me");

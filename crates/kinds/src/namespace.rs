@@ -111,8 +111,9 @@ impl Kind for Namespace {
     }
     fn validate(&self, object: &Value) -> Vec<FieldError> {
         let mut errors = metadata::validate(object, NAMES.scope, names::dns_label_errors);
+        // Kubernetes names the list, not the place in it.
         let finalizers = At::root(object).fields(&["spec", "finalizers"]);
-        for finalizer in finalizers.items() {
+        for finalizer in finalizers.items().map(|finalizer| At { path: finalizers.path.clone(), ..finalizer }) {
             finalizer.check_rule(names::qualified_name_errors, &mut errors);
             let is_known = finalizer.text() == FINALIZER || finalizer.text().contains('/');
             if !is_known {
@@ -123,19 +124,19 @@ impl Kind for Namespace {
         errors
     }
     fn validate_update(&self, object: &Value, _: &Value, part: Part) -> Vec<FieldError> {
-        let mut errors = Vec::new();
-        let phase = At::root(object).fields(&["status", "phase"]);
-        let is_being_deleted = object::is_being_deleted(object);
-        match phase.text() {
-            "Active" if part == Part::Status && is_being_deleted => {
-                errors.push(phase.invalid("may only be 'Terminating' if `deletionTimestamp` is not empty"));
-            }
-            "Terminating" if part == Part::Status && !is_being_deleted => {
-                errors.push(phase.invalid("may only be 'Active' if `deletionTimestamp` is empty"));
-            }
-            _ => {}
+        if part != Part::Status {
+            return Vec::new();
         }
-        errors
+        let phase = At::root(object).fields(&["status", "phase"]);
+        let (expected, detail) = match object::is_being_deleted(object) {
+            true => ("Terminating", "may only be 'Terminating' if `deletionTimestamp` is not empty"),
+            false => ("Active", "may only be 'Active' if `deletionTimestamp` is empty"),
+        };
+        if phase.text() == expected {
+            return Vec::new();
+        }
+        // The path is Kubernetes' own.
+        vec![FieldError::invalid("status.Phase", phase.text(), detail)]
     }
     fn selectable_fields(&self, object: &Value) -> Vec<(&'static str, String)> {
         let phase = At::root(object).fields(&["status", "phase"]);
@@ -213,7 +214,7 @@ mod tests {
             &Namespace,
             &odd,
             &[
-                "spec.finalizers[0]: Invalid value: \"odd\": name is neither a standard finalizer name nor is it fully qualified",
+                "spec.finalizers: Invalid value: \"odd\": name is neither a standard finalizer name nor is it fully qualified",
             ],
         );
     }
@@ -225,7 +226,7 @@ mod tests {
         new["status"]["phase"] = "Terminating".into();
         assert_eq!(
             texts(&Namespace.validate_update(&new, &old, Part::Status)),
-            ["status.phase: Invalid value: \"Terminating\": may only be 'Active' if `deletionTimestamp` is empty"]
+            ["status.Phase: Invalid value: \"Terminating\": may only be 'Active' if `deletionTimestamp` is empty"]
         );
     }
 }

@@ -1,11 +1,12 @@
 //! Node: this machine.
 
-use crate::at::At;
+mod validation;
+
 use crate::kind::{Cell, Column, Kind, Names, Part, Row, Scope};
-use crate::{metadata, strategy, table, verbs};
+use crate::{strategy, table, verbs};
 use jiff::Timestamp;
 use meta::field::FieldError;
-use meta::{names, object};
+use meta::object;
 use serde_json::Value;
 
 /// Nodes of the core group.
@@ -47,7 +48,9 @@ impl Kind for Node {
     fn type_name(&self) -> &'static str {
         "io.k8s.api.core.v1.Node"
     }
-    fn default(&self, _: &mut Value) {}
+    fn default(&self, object: &mut Value) {
+        validation::default_allocatable(object);
+    }
     fn prepare_create(&self, _: &mut Value) {}
     fn prepare_update(&self, object: &mut Value, old: &Value, part: Part) {
         match part {
@@ -56,21 +59,10 @@ impl Kind for Node {
         }
     }
     fn validate(&self, object: &Value) -> Vec<FieldError> {
-        let mut errors = metadata::validate(object, NAMES.scope, names::dns_subdomain_errors);
-        for taint in At::root(object).fields(&["spec", "taints"]).items() {
-            let key = taint.field("key");
-            key.check_required_rule(names::qualified_name_errors, &mut errors);
-            taint.field("value").check_rule(names::label_value_errors, &mut errors);
-            let effect = taint.field("effect");
-            match effect.text() {
-                "" => errors.push(effect.required("")),
-                _ => effect.check_among(&["NoSchedule", "PreferNoSchedule", "NoExecute"], &mut errors),
-            }
-        }
-        errors
+        validation::validate(object)
     }
-    fn validate_update(&self, _: &Value, _: &Value, _: Part) -> Vec<FieldError> {
-        Vec::new()
+    fn validate_update(&self, object: &Value, old: &Value, _: Part) -> Vec<FieldError> {
+        validation::validate_update(object, old)
     }
     fn selectable_fields(&self, object: &Value) -> Vec<(&'static str, String)> {
         let is_unschedulable = object["spec"]["unschedulable"] == true;

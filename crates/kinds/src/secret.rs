@@ -3,7 +3,7 @@
 use crate::at::{At, set_default};
 use crate::configmap::{DATA_BYTES, check_key, check_sealed, decoded_bytes};
 use crate::kind::{Column, Kind, Names, Part, Row, Scope};
-use crate::{metadata, service_account, table, verbs};
+use crate::{metadata, schema, service_account, table, verbs};
 use jiff::Timestamp;
 use k8s_openapi::ByteString;
 use meta::field::FieldError;
@@ -119,9 +119,15 @@ fn check_type(object: &Value, data: &At<'_>, errors: &mut Vec<FieldError>) {
                 errors.push(FieldError::required(field, ""));
             }
         }
-        "kubernetes.io/dockercfg" => errors.extend(requires(".dockercfg")),
-        "kubernetes.io/dockerconfigjson" => errors.extend(requires(".dockerconfigjson")),
-        "kubernetes.io/ssh-auth" => errors.extend(requires("ssh-privatekey")),
+        "kubernetes.io/dockercfg" => {
+            errors.extend(requires(".dockercfg").or_else(|| json_error(data, ".dockercfg")));
+        }
+        "kubernetes.io/dockerconfigjson" => {
+            errors.extend(requires(".dockerconfigjson").or_else(|| json_error(data, ".dockerconfigjson")));
+        }
+        "kubernetes.io/ssh-auth" if data.field("ssh-privatekey").text().is_empty() => {
+            errors.push(FieldError::required("data[ssh-privatekey]", ""));
+        }
         "kubernetes.io/tls" => {
             errors.extend(requires("tls.crt"));
             errors.extend(requires("tls.key"));
@@ -134,6 +140,25 @@ fn check_type(object: &Value, data: &At<'_>, errors: &mut Vec<FieldError>) {
         }
         _ => {}
     }
+}
+
+/// What is wrong with this key's bytes as a JSON object. They are not shown.
+fn json_error(data: &At<'_>, key: &str) -> Option<FieldError> {
+    let bytes: ByteString = serde_json::from_value(data.value[key].clone()).ok()?;
+    let wrong = match serde_json::from_slice::<Value>(&bytes.0) {
+        Ok(Value::Object(_) | Value::Null) => return None,
+        Ok(other) => {
+            let word = match other {
+                Value::Array(_) => "array",
+                Value::String(_) => "string",
+                Value::Bool(_) => "bool",
+                _ => "number",
+            };
+            format!("json: cannot unmarshal {word} into Go value of type map[string]interface {{}}")
+        }
+        Err(error) => schema::syntax_error(&bytes.0).unwrap_or_else(|| error.to_string()),
+    };
+    Some(FieldError::invalid(format!("data[{key}]"), "<secret contents redacted>", &wrong))
 }
 
 #[cfg(test)]
@@ -174,6 +199,27 @@ mod tests {
             check_errors(&Secret, &secret(json!({ "type": kind })), &expect);
         }
         check_errors(&Secret, &secret(json!({"type": "kubernetes.io/basic-auth", "data": {"username": "AA=="}})), &[]);
+    }
+
+    #[test]
+    fn credentials_of_registries_are_json_objects() {
+        let with =
+            |data: &str| secret(json!({"type": "kubernetes.io/dockerconfigjson", "data": {".dockerconfigjson": data}}));
+        let at = "data[.dockerconfigjson]: Invalid value: \"<secret contents redacted>\"";
+        check_errors(&Secret, &with("e30="), &[]);
+        check_errors(
+            &Secret,
+            &with("e3g="),
+            &[&format!("{at}: invalid character 'x' looking for beginning of object key string")],
+        );
+        check_errors(
+            &Secret,
+            &with("W10="),
+            &[&format!("{at}: json: cannot unmarshal array into Go value of type map[string]interface {{}}")],
+        );
+        check_errors(&Secret, &with(""), &[&format!("{at}: unexpected end of JSON input")]);
+        let empty = secret(json!({"type": "kubernetes.io/ssh-auth", "data": {"ssh-privatekey": ""}}));
+        check_errors(&Secret, &empty, &["data[ssh-privatekey]: Required value"]);
     }
 
     #[test]

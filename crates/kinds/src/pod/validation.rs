@@ -20,8 +20,8 @@ mod windows;
 
 pub(crate) use affinity::check_label_selector;
 pub(super) use annotations::check_changed as check_changed_annotations;
-pub(crate) use resources::check_quantities;
 pub(super) use resources::is_pod_resource;
+pub(crate) use resources::{check_quantities, check_quantity};
 pub(crate) use scheduling::{check_toleration, check_tolerations};
 pub(super) use status::check as check_status;
 
@@ -190,7 +190,7 @@ fn check_host_name_override(spec: &At<'_>, errors: &mut Vec<FieldError>) {
 }
 
 /// Complains about the second of two equal texts.
-fn check_unique<'a>(at: &At<'a>, seen: &mut BTreeSet<&'a str>, errors: &mut Vec<FieldError>) {
+pub(crate) fn check_unique<'a>(at: &At<'a>, seen: &mut BTreeSet<&'a str>, errors: &mut Vec<FieldError>) {
     if !at.text().is_empty() && !seen.insert(at.text()) {
         errors.push(FieldError::duplicate(&at.path, at.text()));
     }

@@ -202,7 +202,7 @@ fn is_extended(resource: &str) -> bool {
 }
 
 /// A quantity that is not negative, and whole where it counts things.
-fn check_quantity(at: &At<'_>, resource: &str, errors: &mut Vec<FieldError>) -> Option<Quantity> {
+pub(crate) fn check_quantity(at: &At<'_>, resource: &str, errors: &mut Vec<FieldError>) -> Option<Quantity> {
     match at.text().parse::<Quantity>() {
         Ok(quantity) => {
             if quantity.is_negative() {
