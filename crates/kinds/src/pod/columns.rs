@@ -145,9 +145,18 @@ impl View {
                 self.n_ready += 1;
             }
         }
-        if self.status == "Completed" && has_running {
+        if self.status != "Completed" {
+            return;
+        }
+        // That one is through with its work is not the word while others run, or when another failed.
+        let failed = list(&pod["status"], "containerStatuses")
+            .map(|container| &container["state"]["terminated"])
+            .find(|terminated| terminated["exitCode"].as_i64().unwrap_or(0) != 0);
+        if has_running {
             let is_ready = table::has_condition(pod, "Ready");
             self.status = if is_ready { "Running" } else { "NotReady" }.to_owned();
+        } else if let Some(terminated) = failed {
+            self.status = end_of(terminated);
         }
     }
 
@@ -234,6 +243,7 @@ mod tests {
             ("Running", json!([failed, running]), json!([]), ["1/2", "Error", "0"]),
             ("Succeeded", json!([done, done]), json!([]), ["0/2", "Completed", "0"]),
             ("Failed", json!([failed, done]), json!([]), ["0/2", "Error", "0"]),
+            ("Failed", json!([done, failed]), json!([]), ["0/2", "Error", "0"]),
             ("Failed", json!([bare, done]), json!([]), ["0/2", "ExitCode:3", "0"]),
             ("Failed", json!([killed]), json!([]), ["0/2", "Signal:9", "0"]),
             ("Pending", json!([waiting, running]), json!([]), ["1/2", "ImagePullBackOff", "0"]),
