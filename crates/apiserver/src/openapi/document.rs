@@ -2,7 +2,8 @@
 
 use super::operations::{Operation, operations};
 use super::schemas::{Dialect, definitions};
-use kinds::{Kind, schema::TypeRef};
+use kinds::Kind;
+use kinds::schema::{Descriptions, TypeRef};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
@@ -15,7 +16,7 @@ const PATCH_TYPES: &[&str] = &[
 ];
 
 /// Everything in one Swagger 2.0 document.
-pub fn v2(kinds: &[&'static dyn Kind]) -> Value {
+pub fn v2(kinds: &[&'static dyn Kind], descriptions: &Descriptions) -> Value {
     let operations = operations(kinds);
     let mut paths = Map::new();
     for operation in &operations {
@@ -26,12 +27,12 @@ pub fn v2(kinds: &[&'static dyn Kind]) -> Value {
         "swagger": "2.0",
         "info": info(),
         "paths": paths,
-        "definitions": definitions(roots(&operations), Dialect::V2),
+        "definitions": definitions(roots(&operations), Dialect::V2, descriptions),
     })
 }
 
 /// One OpenAPI 3.0 document for each group and version, by its path (`apis/batch/v1`).
-pub fn v3(kinds: &[&'static dyn Kind]) -> BTreeMap<String, Value> {
+pub fn v3(kinds: &[&'static dyn Kind], descriptions: &Descriptions) -> BTreeMap<String, Value> {
     let mut groups: BTreeMap<String, Vec<Operation>> = BTreeMap::new();
     for kind in kinds {
         let names = kind.names();
@@ -41,10 +42,10 @@ pub fn v3(kinds: &[&'static dyn Kind]) -> BTreeMap<String, Value> {
         };
         groups.entry(path).or_default().extend(operations(&[*kind]));
     }
-    groups.into_iter().map(|(path, operations)| (path, v3_group(&operations))).collect()
+    groups.into_iter().map(|(path, operations)| (path, v3_group(&operations, descriptions))).collect()
 }
 
-fn v3_group(operations: &[Operation]) -> Value {
+fn v3_group(operations: &[Operation], descriptions: &Descriptions) -> Value {
     let mut paths = Map::new();
     for operation in operations {
         let item = paths.entry(&operation.path).or_insert_with(|| json!({"parameters": path_parameters_v3(operation)}));
@@ -54,7 +55,7 @@ fn v3_group(operations: &[Operation]) -> Value {
         "openapi": "3.0.0",
         "info": info(),
         "paths": paths,
-        "components": {"schemas": definitions(roots(operations), Dialect::V3)},
+        "components": {"schemas": definitions(roots(operations), Dialect::V3, descriptions)},
     })
 }
 

@@ -89,6 +89,7 @@ fn schema(described: &Value) -> Vec<u8> {
     let mut writer = Writer::default();
     text(&mut writer, 1, &described["$ref"]);
     text(&mut writer, 2, &described["format"]);
+    text(&mut writer, 4, &described["description"]);
     texts(&mut writer, 19, &described["required"]);
     if let Some(values) = described.get("additionalProperties") {
         writer.bytes(21, &wrapped(1, &schema(values)));

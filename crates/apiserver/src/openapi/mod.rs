@@ -9,6 +9,7 @@ mod operations;
 mod schemas;
 
 use kinds::KINDS;
+use kinds::schema::Descriptions;
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
@@ -16,13 +17,13 @@ use std::sync::OnceLock;
 /// `/openapi/v2` as JSON (Swagger 2.0).
 pub fn v2_json() -> Vec<u8> {
     static DOCUMENT: OnceLock<Vec<u8>> = OnceLock::new();
-    DOCUMENT.get_or_init(|| document::v2(KINDS).to_string().into_bytes()).clone()
+    DOCUMENT.get_or_init(|| document::v2(KINDS, &Descriptions::collect()).to_string().into_bytes()).clone()
 }
 
 /// `/openapi/v2` as `com.github.proto-openapi.spec.v2@v1.0+protobuf` (gnostic's openapi.v2.Document).
 pub fn v2_protobuf() -> Vec<u8> {
     static DOCUMENT: OnceLock<Vec<u8>> = OnceLock::new();
-    DOCUMENT.get_or_init(|| gnostic::document(&document::v2(KINDS))).clone()
+    DOCUMENT.get_or_init(|| gnostic::document(&document::v2(KINDS, &Descriptions::collect()))).clone()
 }
 
 /// `/openapi/v3`: group-version path (`api/v1`, `apis/batch/v1`) to its document's hash.
@@ -43,7 +44,7 @@ struct V3Document {
 fn v3() -> &'static BTreeMap<String, V3Document> {
     static DOCUMENTS: OnceLock<BTreeMap<String, V3Document>> = OnceLock::new();
     DOCUMENTS.get_or_init(|| {
-        let documents = document::v3(KINDS).into_iter().map(|(path, document)| {
+        let documents = document::v3(KINDS, &Descriptions::collect()).into_iter().map(|(path, document)| {
             let text = document.to_string().into_bytes();
             let hash = Sha256::digest(&text).iter().map(|byte| format!("{byte:02X}")).collect();
             (path, V3Document { text, hash })

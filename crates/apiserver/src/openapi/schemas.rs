@@ -1,6 +1,6 @@
-//! The table's types as JSON schemas.
+//! The table's types as JSON schemas, with what they are for.
 
-use kinds::schema::{self, Field, Kind, ListType, Patch, Shape, Type, TypeRef};
+use kinds::schema::{self, Descriptions, Field, Kind, ListType, Patch, Shape, Type, TypeRef};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 
@@ -29,7 +29,11 @@ const RAW: &str = "io.k8s.apimachinery.pkg.runtime.RawExtension";
 const INT_OR_STRING: &str = "io.k8s.apimachinery.pkg.util.intstr.IntOrString";
 
 /// Definitions of these types and of all that they refer to, sorted by name.
-pub fn definitions(roots: impl Iterator<Item = TypeRef>, dialect: Dialect) -> Map<String, Value> {
+pub fn definitions(
+    roots: impl Iterator<Item = TypeRef>,
+    dialect: Dialect,
+    descriptions: &Descriptions,
+) -> Map<String, Value> {
     let mut todo: Vec<TypeRef> = roots.collect();
     let mut seen = BTreeSet::new();
     while let Some(ty) = todo.pop() {
@@ -40,10 +44,18 @@ pub fn definitions(roots: impl Iterator<Item = TypeRef>, dialect: Dialect) -> Ma
             }));
         }
     }
-    let objects = seen.into_iter().filter_map(schema::lookup).map(|ty| (ty.ty().name, object(ty.ty(), dialect)));
+    let types = seen.into_iter().filter_map(schema::lookup);
+    let objects = types.map(|ty| (ty.ty().name, object(ty.ty(), dialect, descriptions)));
     let mut all: Vec<(&str, Value)> = objects.chain(scalars(dialect)).collect();
     all.sort_by_key(|(name, _)| *name);
-    all.into_iter().map(|(name, schema)| (name.to_owned(), schema)).collect()
+    all.into_iter().map(|(name, schema)| (name.to_owned(), described(schema, descriptions.of_type(name)))).collect()
+}
+
+/// The schema, with its description first.
+fn described(schema: Value, text: Option<&str>) -> Value {
+    let (Some(text), Value::Object(fields)) = (text, &schema) else { return schema };
+    let description = std::iter::once(("description".to_owned(), Value::from(text)));
+    Value::Object(description.chain(fields.clone()).collect())
 }
 
 /// Single values that have a definition of their own.
@@ -65,7 +77,7 @@ fn scalars(dialect: Dialect) -> [(&'static str, Value); 6] {
     ]
 }
 
-fn object(ty: &'static Type, dialect: Dialect) -> Value {
+fn object(ty: &'static Type, dialect: Dialect, descriptions: &Descriptions) -> Value {
     let mut schema = Map::new();
     schema.insert("type".to_owned(), "object".into());
     let required: Vec<&str> = ty.fields.iter().filter(|field| field.required).map(|field| field.name).collect();
@@ -73,7 +85,10 @@ fn object(ty: &'static Type, dialect: Dialect) -> Value {
         schema.insert("required".to_owned(), required.into());
     }
     if !ty.fields.is_empty() {
-        let properties = ty.fields.iter().map(|field| (field.name.to_owned(), property(field, dialect)));
+        let properties = ty.fields.iter().map(|field| {
+            let text = descriptions.of_field(ty.name, field.name);
+            (field.name.to_owned(), described(beside_text(property(field, dialect), dialect), text))
+        });
         schema.insert("properties".to_owned(), Value::Object(properties.collect()));
     }
     if let Some([group, version, kind]) = ty.gvk {
@@ -84,6 +99,14 @@ fn object(ty: &'static Type, dialect: Dialect) -> Value {
         schema.insert("x-kubernetes-map-type".to_owned(), "atomic".into());
     }
     Value::Object(schema)
+}
+
+/// OpenAPI 3.0 does not look at what stands beside a reference.
+fn beside_text(schema: Value, dialect: Dialect) -> Value {
+    match dialect {
+        Dialect::V3 if schema.get("$ref").is_some() => json!({"allOf": [schema]}),
+        Dialect::V2 | Dialect::V3 => schema,
+    }
 }
 
 fn property(field: &Field, dialect: Dialect) -> Value {

@@ -106,9 +106,11 @@ fn schemas_tell_how_lists_merge() {
     let document = v3_document("apis/batch/v1");
     let schemas = &document["components"]["schemas"];
     let containers = &schemas["io.k8s.api.core.v1.PodSpec"]["properties"]["containers"];
+    let text = "List of containers belonging to the pod. Containers cannot currently be added or removed. There must be at least one container in a Pod. Cannot be updated.";
     assert_eq!(
         *containers,
         serde_json::json!({
+            "description": text,
             "type": "array",
             "items": {"$ref": "#/components/schemas/io.k8s.api.core.v1.Container"},
             "x-kubernetes-list-type": "map",
@@ -120,6 +122,20 @@ fn schemas_tell_how_lists_merge() {
     let job = &schemas["io.k8s.api.batch.v1.Job"];
     assert_eq!(job["x-kubernetes-group-version-kind"][0]["kind"], "Job");
     assert_eq!(schemas["io.k8s.api.batch.v1.JobSpec"]["required"], serde_json::json!(["template"]));
+}
+
+#[test]
+fn fields_say_what_they_are_for() {
+    let v2: Value = serde_json::from_slice(&v2_json()).unwrap();
+    let v3 = v3_document("apis/batch/v1");
+    let policy =
+        |definitions: &Value| definitions["io.k8s.api.batch.v1.JobSpec"]["properties"]["podFailurePolicy"].clone();
+    let reference = "io.k8s.api.batch.v1.PodFailurePolicy";
+    let (v2, v3) = (policy(&v2["definitions"]), policy(&v3["components"]["schemas"]));
+    assert!(v2["description"].as_str().unwrap().starts_with("Specifies the policy of handling failed pods."));
+    assert_eq!(v2["$ref"], format!("#/definitions/{reference}"));
+    assert_eq!(v3["description"], v2["description"]);
+    assert_eq!(v3["allOf"][0]["$ref"], format!("#/components/schemas/{reference}"));
 }
 
 /// The fields of a message with this tag.
@@ -155,6 +171,10 @@ fn protobuf_form_says_what_the_json_form_says() {
     // ParametersItem.parameter . Parameter.non_body . NonBodyParameter.query . name
     let query = fields(&patch, 8).into_iter().map(|item| field(&field(&field(&field(&item, 1), 2), 3), 4));
     assert!(query.collect::<Vec<_>>().contains(&b"fieldValidation".to_vec()));
+    let spec = definitions.iter().find(|named| field(named, 1) == b"io.k8s.api.batch.v1.JobSpec").unwrap();
+    // NamedSchema.value . Schema.description
+    let text = json["definitions"]["io.k8s.api.batch.v1.JobSpec"]["description"].as_str().unwrap();
+    assert_eq!(field(&field(spec, 2), 4), text.as_bytes());
     let gvk = fields(&patch, 13).into_iter().find(|any| field(any, 1) == b"x-kubernetes-group-version-kind").unwrap();
     let yaml: Value = serde_json::from_slice(&field(&field(&gvk, 2), 2)).unwrap();
     assert_eq!(yaml["kind"], "Job");

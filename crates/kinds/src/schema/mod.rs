@@ -3,6 +3,7 @@
 //! `cargo run -p xtask -- schema`.
 
 mod decode;
+mod descriptions;
 mod duplicates;
 mod owned;
 #[cfg(test)]
@@ -16,6 +17,7 @@ mod time;
 mod types;
 
 pub use decode::{Decoded, Strictness, check, decode};
+pub use descriptions::Descriptions;
 pub use duplicates::duplicates;
 pub use owned::ValueType;
 pub use syntax::describe as syntax_error;
