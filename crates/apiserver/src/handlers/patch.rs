@@ -100,7 +100,11 @@ impl Patch {
             Strictness::Ignore => Vec::new(),
             Strictness::Warn | Strictness::Strict => schema::duplicates(&self.text),
         };
-        let checked = schema::check(new, root, self.strictness).map_err(|error| self.invalid(&error))?;
+        let checked = match self.format {
+            Format::Strategic => schema::convert(new, root, self.strictness),
+            Format::Json | Format::Merge => schema::check(new, root, self.strictness),
+        };
+        let checked = checked.map_err(|error| self.invalid(&error))?;
         complaints.extend(checked.complaints);
         if self.strictness == Strictness::Strict && !complaints.is_empty() {
             return Err(self.invalid(&decode::strict_error(&complaints)));

@@ -56,7 +56,17 @@ pub fn decode(body: &[u8], ty: TypeRef, strictness: Strictness) -> Result<Decode
 
 /// The same walk over a value already parsed (a patched object): duplicates cannot be seen any more.
 pub fn check(object: Value, ty: TypeRef, strictness: Strictness) -> Result<Decoded, String> {
-    let mut walk = Walk::new(strictness);
+    walk_value(object, ty, Walk::new(strictness))
+}
+
+/// The same for an object that a strategic merge patch made. Kubernetes does not write such an object out and read it
+/// again but fills its types from the maps, and tells wrong types in that converter's words:
+/// `unrecognized type: int32` (K:apimachinery/pkg/runtime/converter.go).
+pub fn convert(object: Value, ty: TypeRef, strictness: Strictness) -> Result<Decoded, String> {
+    walk_value(object, ty, Walk { is_converting: true, ..Walk::new(strictness) })
+}
+
+fn walk_value(object: Value, ty: TypeRef, mut walk: Walk) -> Result<Decoded, String> {
     let object = Object { walk: &mut walk, ty: ty.ty() }.deserialize(object).map_err(|error| error.to_string())?;
     walk.finish(object)
 }
@@ -67,6 +77,8 @@ struct Walk {
     path: Vec<Step>,
     complaints: Vec<String>,
     error: Option<String>,
+    /// Whether wrong types are told in the converter's words.
+    is_converting: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -77,7 +89,7 @@ enum Step {
 
 impl Walk {
     fn new(strictness: Strictness) -> Self {
-        Self { strictness, path: Vec::with_capacity(16), complaints: Vec::new(), error: None }
+        Self { strictness, path: Vec::with_capacity(16), complaints: Vec::new(), error: None, is_converting: false }
     }
 
     fn finish(self, object: Option<Value>) -> Result<Decoded, String> {
@@ -135,6 +147,7 @@ impl Walk {
         }
         self.error = Some(match misfit {
             Misfit::Text(text) => text,
+            Misfit::Type { word, go_type } if self.is_converting => cannot_convert(&word, &go_type),
             Misfit::Type { word, go_type } => {
                 let names = self.path.iter().filter_map(|step| match step {
                     Step::Field(name) => Some(*name),
@@ -148,6 +161,27 @@ impl Walk {
                 format!("json: cannot unmarshal {word} into Go {target} of type {go_type}")
             }
         });
+    }
+}
+
+/// What Go's converter says of a JSON value that does not fit a type.
+fn cannot_convert(word: &str, go_type: &str) -> String {
+    let is_fraction = word.strip_prefix("number ").is_some_and(|number| number.contains(['.', 'e', 'E']));
+    let found = match word {
+        "object" => "map",
+        "array" => "slice",
+        _ if is_fraction => "float64",
+        _ if word.starts_with("number") => "int64",
+        word => word,
+    };
+    match go_type {
+        _ if go_type.starts_with("[]") => format!("cannot restore slice from {found}"),
+        _ if go_type.starts_with("map[") => format!("cannot restore map from {found}"),
+        _ if go_type.contains('.') => format!("cannot restore struct from: {found}"),
+        // Go could make a letter of a number, but JSON does not mean that.
+        "string" if found == "int64" => "cannot convert int64 to string".to_owned(),
+        "int32" | "int64" if is_fraction => format!("cannot convert float64 to {go_type}"),
+        _ => format!("unrecognized type: {go_type}"),
     }
 }
 

@@ -16,7 +16,7 @@ mod table;
 mod time;
 mod types;
 
-pub use decode::{Decoded, Strictness, check, decode};
+pub use decode::{Decoded, Strictness, check, convert, decode};
 pub use descriptions::Descriptions;
 pub use duplicates::duplicates;
 pub use owned::ValueType;

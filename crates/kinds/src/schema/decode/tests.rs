@@ -175,3 +175,23 @@ fn no_type_has_more_fields_than_duplicates_are_tracked_for() {
         assert!(found.ty().fields.len() <= 128, "{}", found.ty().name);
     }
 }
+
+#[test]
+fn a_merged_object_tells_wrong_types_in_the_converters_words() {
+    let root = lookup("io.k8s.api.batch.v1.Job").unwrap();
+    for (spec, expect) in [
+        (json!({"completions": "x"}), "unrecognized type: int32"),
+        (json!({"completions": true}), "unrecognized type: int32"),
+        (json!({"completions": 1.5}), "cannot convert float64 to int32"),
+        (json!({"suspend": "yes"}), "unrecognized type: bool"),
+        (json!({"managedBy": 3}), "cannot convert int64 to string"),
+        (json!({"managedBy": {}}), "unrecognized type: string"),
+        (json!({"template": "x"}), "cannot restore struct from: string"),
+        (json!({"selector": {"matchLabels": 3}}), "cannot restore map from int64"),
+        (json!({"podFailurePolicy": {"rules": {}}}), "cannot restore slice from map"),
+    ] {
+        let error = convert(json!({ "spec": spec }), root, Strictness::Strict).unwrap_err();
+        assert_eq!(error, expect, "{spec}");
+    }
+    assert!(convert(json!({"spec": {"completions": 3}}), root, Strictness::Strict).is_ok());
+}
