@@ -205,3 +205,22 @@ async fn a_binding_keeps_its_role_and_tables_show_both() {
     let table = server.send("GET", &format!("{CLUSTER_ROLES}/view"), &[("accept", TABLE)], "").await.expect(200).json();
     assert_eq!(table["rows"][0]["cells"], json!(["view", "2026-03-01T12:00:00Z"]));
 }
+
+#[tokio::test]
+async fn what_a_namespace_enforces_is_not_changed_through_its_status_either() {
+    const ENFORCE: &str = "pod-security.kubernetes.io/enforce";
+    let server = Server::new();
+    let mut both = rule(&["patch", "update"], "", "namespaces/status");
+    both["resources"] = json!(["namespaces", "namespaces/status"]);
+    server.post(CLUSTER_ROLES, &json!({"metadata": {"name": "status"}, "rules": [both]})).await.expect(201);
+    server.post(CLUSTER_ROLE_BINDINGS, &binding("ann", "ClusterRole", "status", "ann")).await.expect(201);
+    let ann = server.as_user("ann");
+    let relaxed = json!({"metadata": {"labels": {ENFORCE: "privileged"}}});
+    let config = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "default", "labels": {ENFORCE: "privileged"}}});
+    for path in ["/api/v1/namespaces/default", "/api/v1/namespaces/default/status"] {
+        let refused = ann.patch(path, "merge-patch+json", &relaxed).await.expect(403).message();
+        assert!(refused.contains("needs the permission to escalate namespaces"), "{refused}");
+        ann.apply(path, "ann", "", &config).await.expect(403);
+        ann.patch(path, "merge-patch+json", &json!({"metadata": {"labels": {"a": "b"}}})).await.expect(200);
+    }
+}
