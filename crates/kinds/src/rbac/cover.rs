@@ -4,10 +4,36 @@
 use super::rule::{Rule, url_covers};
 use std::collections::BTreeMap;
 
-/// The parts of `wanted` that `held` does not cover, each with one verb, one group and one resource, or one path.
+/// So many single permissions are looked at in all. A rule of a few thousand verbs, groups and resources means more of
+/// them than there is memory for.
+const MAX_PARTS: usize = 20_000;
+
+/// The parts of `wanted` that `held` does not cover, each with one verb, one group and one resource, or one path. Of
+/// rules that mean more than `MAX_PARTS` permissions, those that no single rule covers are uncovered as a whole.
 pub fn uncovered(held: &[Rule], wanted: &[Rule]) -> Vec<Rule> {
-    let parts = wanted.iter().flat_map(broken_down);
-    parts.filter(|part| !held.iter().any(|rule| covers(rule, part))).collect()
+    let mut uncovered = Vec::new();
+    let mut n_left = MAX_PARTS;
+    for rule in wanted {
+        if held.iter().any(|own| covers(own, rule)) {
+            continue;
+        }
+        match n_left.checked_sub(n_parts(rule)) {
+            Some(left) => {
+                n_left = left;
+                let parts = broken_down(rule).into_iter();
+                uncovered.extend(parts.filter(|part| !held.iter().any(|own| covers(own, part))));
+            }
+            None => uncovered.push(rule.clone()),
+        }
+    }
+    uncovered
+}
+
+/// How many single permissions a rule means.
+fn n_parts(rule: &Rule) -> usize {
+    let lists = [rule.api_groups.len(), rule.resources.len(), rule.verbs.len(), rule.resource_names.len().max(1)];
+    let of_resources = lists.into_iter().fold(1, usize::saturating_mul);
+    of_resources.saturating_add(rule.non_resource_urls.len().saturating_mul(rule.verbs.len()))
 }
 
 /// Puts rules together again that differ in their verbs only.
@@ -64,7 +90,7 @@ fn triples(rule: &Rule) -> impl Iterator<Item = (&String, &String, &String)> {
     })
 }
 
-/// Whether a rule covers a single permission.
+/// Whether a rule covers a permission, or every one of another rule.
 fn covers(rule: &Rule, part: &Rule) -> bool {
     let has_all = |own: &[String], wanted: &[String]| own.iter().any(|text| text == "*") || holds(own, wanted);
     // A permission without names is one for every name: a rule with names does not cover it.
@@ -162,6 +188,25 @@ mod tests {
             named(&["b"]),
             &[r#"{APIGroups:[""], Resources:["pods"], ResourceNames:["b"], Verbs:["get"]}"#],
         );
+    }
+
+    #[test]
+    fn rules_that_mean_more_than_can_be_counted_are_covered_whole_or_not_at_all() {
+        let many = |prefix: &str| -> Vec<String> { (0..3_000).map(|n| format!("{prefix}{n}")).collect() };
+        let huge = Rule {
+            verbs: many("v"),
+            api_groups: many("g"),
+            resources: many("r"),
+            resource_names: many("n"),
+            ..Rule::default()
+        };
+        let all = rules(json!([on(&["*"], &["*"], &["*"])]));
+        assert_eq!(uncovered(&[], std::slice::from_ref(&huge)), [huge.clone()]);
+        assert_eq!(uncovered(&all, std::slice::from_ref(&huge)), []);
+        assert_eq!(uncovered(std::slice::from_ref(&huge), std::slice::from_ref(&huge)), []);
+        // Many that are each within the bound are not together.
+        let large = Rule { verbs: many("v"), api_groups: vec!["g".into()], resources: vec!["r".into()], ..Rule::default() };
+        assert_eq!(uncovered(&[], &vec![large; 1_000]).len(), 6 * 3_000 + 994);
     }
 
     #[test]
