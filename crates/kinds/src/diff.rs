@@ -8,6 +8,8 @@ use std::fmt::Write;
 
 /// Lines shown around a change.
 const CONTEXT: usize = 3;
+/// Lines compared in all. Objects of thousands of lines that have nothing in common would else take minutes.
+const MAX_COMPARED: usize = 4_000_000;
 
 /// The diff, every line ended; empty when the two are the same.
 pub(crate) fn unified(old: &Value, new: &Value) -> String {
@@ -51,11 +53,18 @@ fn range(start: usize, end: usize) -> String {
     }
 }
 
-/// Lines that match, longest first, then left and right of it: (start in old, start in new, length).
+/// Lines that match, longest first, then left and right of it: (start in old, start in new, length). Once so many have
+/// been compared, of what is left only the beginnings and ends.
 fn blocks(old: &[&str], new: &[&str]) -> Vec<(usize, usize, usize)> {
     let mut todo = vec![(0, old.len(), 0, new.len())];
     let mut found = Vec::new();
+    let mut n_left = MAX_COMPARED;
     while let Some((old_start, old_end, new_start, new_end)) = todo.pop() {
+        let Some(left) = n_left.checked_sub((old_end - old_start) * (new_end - new_start)) else {
+            found.extend(ends(old, new, (old_start, old_end), (new_start, new_end)));
+            continue;
+        };
+        n_left = left;
         let (i, j, length) = longest(old, new, (old_start, old_end), (new_start, new_end));
         if length == 0 {
             continue;
@@ -66,6 +75,21 @@ fn blocks(old: &[&str], new: &[&str]) -> Vec<(usize, usize, usize)> {
     }
     found.sort_unstable();
     found
+}
+
+/// The equal lines at the beginning and at the end.
+fn ends(
+    old: &[&str],
+    new: &[&str],
+    in_old: (usize, usize),
+    in_new: (usize, usize),
+) -> impl Iterator<Item = (usize, usize, usize)> {
+    let (old, new) = (&old[in_old.0..in_old.1], &new[in_new.0..in_new.1]);
+    let n_first = old.iter().zip(new).take_while(|(old, new)| old == new).count();
+    let (rest, new_rest) = (&old[n_first..], &new[n_first..]);
+    let n_last = rest.iter().rev().zip(new_rest.iter().rev()).take_while(|(old, new)| old == new).count();
+    let blocks = [(in_old.0, in_new.0, n_first), (in_old.1 - n_last, in_new.1 - n_last, n_last)];
+    blocks.into_iter().filter(|(_, _, length)| *length != 0)
 }
 
 /// The longest run of equal lines; of several the first.
@@ -153,6 +177,17 @@ mod tests {
             "@@ -1,5 +1,5 @@\n {\n- \"a\": 0,\n+ \"a\": 1,\n  \"b\": 0,\n  \"c\": 0,\n  \"d\": 0,\n\
              @@ -7,5 +7,5 @@\n  \"f\": 0,\n  \"g\": 0,\n  \"h\": 0,\n- \"i\": 0\n+ \"i\": 1\n }\n"
         );
+    }
+
+    #[test]
+    fn what_is_too_large_to_compare_is_shown_without_its_equal_ends() {
+        let numbers = |from: usize| -> Value { (from..from + 100_000).map(Value::from).collect() };
+        let object = |from: usize| json!({"a": 1, "b": 2, "c": 3, "d": 4, "numbers": numbers(from), "z": 5});
+        let text = unified(&object(0), &object(100_000));
+        assert!(
+            text.starts_with("@@ -4,100006 +4,100006 @@\n  \"c\": 3,\n  \"d\": 4,\n  \"numbers\": [\n-  0,\n-  1,\n")
+        );
+        assert!(text.ends_with("+  199999\n  ],\n  \"z\": 5\n }\n"), "{}", &text[text.len() - 80..]);
     }
 
     #[test]

@@ -6,6 +6,7 @@ use crate::diff;
 use crate::kind::Part;
 use meta::field::FieldError;
 use serde_json::{Map, Value};
+use std::collections::HashSet;
 
 const REFUSAL: &str = "pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)";
 
@@ -111,18 +112,18 @@ fn check_deadline(deadline: &At<'_>, old: &Value, errors: &mut Vec<FieldError>) 
 }
 
 fn check_tolerations(tolerations: &At<'_>, old: &Value, errors: &mut Vec<FieldError>) {
-    let timeless = |toleration: &Value| {
-        let mut toleration = toleration.clone();
-        if let Value::Object(fields) = &mut toleration {
-            fields.shift_remove("tolerationSeconds");
-        }
-        toleration
-    };
-    let is_kept = |old: &Value| tolerations.items().any(|new| is_same(&timeless(new.value), &timeless(old)));
+    // By hash: thousands of them compared with each other would hold up the machine.
+    let new: HashSet<[&str; 4]> = tolerations.items().map(|toleration| timeless(toleration.value)).collect();
+    let is_kept = |old: &Value| new.contains(&timeless(old));
     if old.as_array().into_iter().flatten().all(is_kept) {
         return validation::check_tolerations(tolerations, errors);
     }
     errors.push(tolerations.forbidden("existing toleration can not be modified except its tolerationSeconds"));
+}
+
+/// A toleration without its seconds.
+fn timeless(toleration: &Value) -> [&str; 4] {
+    ["key", "operator", "value", "effect"].map(|field| toleration[field].as_str().unwrap_or(""))
 }
 
 /// Gates open, one after the other; none is put up later.
@@ -215,6 +216,15 @@ mod tests {
     #[track_caller]
     fn check_refused(old: Value, new: Value, difference: &str) {
         check(old, new, &[&format!("spec: Forbidden: {REFUSAL}\n{difference}")]);
+    }
+
+    #[test]
+    fn tens_of_thousands_of_tolerations_are_not_compared_with_each_other() {
+        let tolerations = |numbers: &mut dyn Iterator<Item = usize>| -> Value {
+            numbers.map(|n| json!({"key": format!("k{n}"), "operator": "Exists"})).collect()
+        };
+        let old = json!({"tolerations": tolerations(&mut (0..30_000))});
+        check(old, json!({"tolerations": tolerations(&mut (0..30_000).rev())}), &[]);
     }
 
     #[test]

@@ -205,7 +205,8 @@ mod tests {
         assert_eq!(uncovered(&all, std::slice::from_ref(&huge)), []);
         assert_eq!(uncovered(std::slice::from_ref(&huge), std::slice::from_ref(&huge)), []);
         // Many that are each within the bound are not together.
-        let large = Rule { verbs: many("v"), api_groups: vec!["g".into()], resources: vec!["r".into()], ..Rule::default() };
+        let large =
+            Rule { verbs: many("v"), api_groups: vec!["g".into()], resources: vec!["r".into()], ..Rule::default() };
         assert_eq!(uncovered(&[], &vec![large; 1_000]).len(), 6 * 3_000 + 994);
     }
 

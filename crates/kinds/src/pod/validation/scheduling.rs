@@ -4,7 +4,7 @@ use super::affinity::{check_label_selector, selector_keys};
 use crate::at::At;
 use meta::field::FieldError;
 use meta::names;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 const NOT_POSITIVE: &str = "must be greater than zero";
 
@@ -60,8 +60,15 @@ pub(crate) fn check_toleration(toleration: &At<'_>, errors: &mut Vec<FieldError>
     }
 }
 
+/// What no two constraints may have in common.
+fn spread_of<'a>(constraint: &At<'a>) -> [&'a str; 2] {
+    ["topologyKey", "whenUnsatisfiable"].map(|field| constraint.field(field).text())
+}
+
 /// `topologySpreadConstraints`.
 pub(super) fn check_spread(constraints: &At<'_>, errors: &mut Vec<FieldError>) {
+    let last: HashMap<[&str; 2], usize> =
+        constraints.items().enumerate().map(|(index, constraint)| (spread_of(&constraint), index)).collect();
     for (index, constraint) in constraints.items().enumerate() {
         let (skew, topology_key) = (constraint.field("maxSkew"), constraint.field("topologyKey"));
         let action = constraint.field("whenUnsatisfiable");
@@ -74,11 +81,8 @@ pub(super) fn check_spread(constraints: &At<'_>, errors: &mut Vec<FieldError>) {
         if !["DoNotSchedule", "ScheduleAnyway"].contains(&action.text()) {
             errors.push(action.not_supported(&["DoNotSchedule", "ScheduleAnyway"]));
         }
-        let is_again = |other: &At<'_>| {
-            other.field("topologyKey").text() == topology_key.text()
-                && other.field("whenUnsatisfiable").text() == action.text()
-        };
-        if constraints.items().skip(index + 1).any(|other| is_again(&other)) {
+        let comes_again = last.get(&spread_of(&constraint)).is_some_and(|last| index < *last);
+        if comes_again {
             let pair = format!("{{{}, {}}}", topology_key.text(), action.text());
             errors.push(FieldError::duplicate(constraint.field("{topologyKey, whenUnsatisfiable}").path, pair));
         }

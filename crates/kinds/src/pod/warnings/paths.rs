@@ -68,14 +68,15 @@ fn paths(source: &At<'_>) -> Vec<String> {
     source.field("items").items().map(|item| item.field("path").text().to_owned()).collect()
 }
 
+fn is_at_or_below(path: &str, other: &str) -> bool {
+    path.strip_prefix(other).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
 fn among(paths: &[String], heading: &str) -> Vec<String> {
     let mut warnings = Vec::new();
     let mut seen: Vec<&str> = Vec::new();
     for path in paths.iter().map(|path| path.trim_end_matches('/')) {
-        let in_the_way = |other: &&&str| {
-            let (other, path) = (format!("{other}/"), format!("{path}/"));
-            other.starts_with(&path) || path.starts_with(&other)
-        };
+        let in_the_way = |other: &&&str| is_at_or_below(other, path) || is_at_or_below(path, other);
         if !path.is_empty()
             && let Some(other) = seen.iter().find(in_the_way)
         {
