@@ -49,6 +49,11 @@ async fn attempt(call: &mut Call<'_>, finalizers: &[Value], revision: &str, dry_
     let spec = meta::object::map(&mut new, "spec");
     spec.insert("finalizers".into(), finalizers.to_vec().into());
     managed::on_update(call, Part::Spec, &old, &mut new);
+    let errors = call.kind.validate_changed(&new, &old, Part::Spec);
+    if !errors.is_empty() {
+        let names = call.kind.names();
+        return Err(Status::invalid(names.group, names.kind, &call.path.name, &errors).into());
+    }
     let change = Change { call, part: Part::Spec, dry_run };
     change.write(&record, new).await
 }

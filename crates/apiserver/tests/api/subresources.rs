@@ -143,3 +143,17 @@ async fn what_would_need_a_proxy_is_refused_by_name() {
         assert_eq!(reply.message(), format!("{what} is not supported by this version of kiln"));
     }
 }
+
+#[tokio::test]
+async fn what_finalizes_a_namespace_has_a_name() {
+    let server = Server::new();
+    let body =
+        |finalizer: &str| json!({"metadata": {"name": "default"}, "spec": {"finalizers": ["kubernetes", finalizer]}});
+    let path = "/api/v1/namespaces/default/finalize";
+    server.put(path, &body("a.b/c")).await.expect(200);
+    server.put(path, &body("mine")).await.expect_status(
+        422,
+        "Invalid",
+        "Namespace \"default\" is invalid: spec.finalizers[1]: Invalid value: \"mine\": name is neither a standard finalizer name nor is it fully qualified",
+    );
+}
