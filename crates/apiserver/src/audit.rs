@@ -15,6 +15,8 @@ const MAX_CHARS: usize = 256;
 pub(crate) struct Outcome<'a> {
     pub audit_id: &'a str,
     pub user: &'a User,
+    /// Whom the user impersonates, if the user may.
+    pub acts_as: Option<&'a User>,
     /// `ADDRESS:PORT`; empty for callers in process.
     pub source: &'a str,
     pub user_agent: &'a str,
@@ -34,6 +36,8 @@ pub(crate) fn record(info: &RequestInfo, outcome: &Outcome<'_>) {
                 audit_id = clipped(outcome.audit_id),
                 user = clipped(&outcome.user.name),
                 groups = ?outcome.user.groups,
+                as_user = outcome.acts_as.map(|user| clipped(&user.name)),
+                as_groups = outcome.acts_as.map(|user| clipped(&user.groups.join(","))),
                 verb = clipped(&info.verb),
                 group = clipped(&info.group),
                 resource = clipped(&resource(info)),

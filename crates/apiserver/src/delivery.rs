@@ -25,6 +25,8 @@ pub(crate) struct Delivery {
     pub info: RequestInfo,
     pub labels: metrics::Request,
     pub user: User,
+    /// Whom the user impersonates.
+    pub acts_as: Option<User>,
     pub audit_id: String,
     pub user_agent: String,
     /// `None` for callers in process.
@@ -50,6 +52,7 @@ impl Drop for Delivery {
         let outcome = Outcome {
             audit_id: &self.audit_id,
             user: &self.user,
+            acts_as: self.acts_as.as_ref(),
             source: &source,
             user_agent: &self.user_agent,
             code: self.code,

@@ -142,6 +142,7 @@ impl ApiServer {
             long_running: info.is_long_running().then(|| self.metrics.long_running(&labels)),
             labels,
             user: user.clone(),
+            acts_as: None,
             audit_id: String::new(),
             user_agent: text_of(&parts.headers, &USER_AGENT).into(),
             source: parts.extensions.get().cloned(),
@@ -194,7 +195,8 @@ impl ApiServer {
         let (method, path) = (incoming.method.clone(), incoming.path.clone());
         let is_long_running = delivery.info.is_long_running();
         let time = deadline::of(&incoming.query);
-        let answer = AssertUnwindSafe(self.answer(incoming, &delivery.info, route, body)).catch_unwind();
+        let answer = self.answer(incoming, &delivery.info, &mut delivery.acts_as, route, body);
+        let answer = AssertUnwindSafe(answer).catch_unwind();
         let answered = match is_long_running {
             true => answer.await,
             false => match tokio::time::timeout(time?, answer).await {
@@ -223,6 +225,7 @@ impl ApiServer {
         self: &Arc<Self>,
         incoming: &mut Incoming,
         info: &RequestInfo,
+        acts_as: &mut Option<User>,
         route: Route,
         body: Body,
     ) -> Result<Answer, Failure> {
@@ -232,6 +235,7 @@ impl ApiServer {
             bootstrapped?;
         }
         if let Some(other) = impersonated(&incoming.headers, &incoming.user, &self.authorizer)? {
+            *acts_as = Some(other.clone());
             incoming.user = other;
         }
         self.authorizer.require(&incoming.user, &info.attributes())?;

@@ -242,8 +242,15 @@ async fn the_request_log_says_who_did_what_and_shows_no_secret() {
         .await
         .expect(200);
     server.send("PUT", &format!("{path}/s"), &[], "{\"data\": {\"password\": \"hunter4\"").await.expect(400);
+    let as_ann = [("impersonate-user", "ann"), ("audit-id", "a5a5")];
+    server.send("GET", "/version", &as_ann, "").await.expect(200);
     let text = String::from_utf8(log.0.lock().clone()).unwrap();
+    let line = text.lines().find(|line| line.contains("a5a5")).unwrap();
+    for part in ["user=\"admin\"", "as_user=\"ann\"", "as_groups=\"system:authenticated\""] {
+        assert!(line.contains(part), "{part} in {line}");
+    }
     let line = text.lines().find(|line| line.contains("0b1c")).unwrap();
+    assert!(!line.contains("as_user"), "{line}");
     for part in [
         "kiln::audit",
         "user=\"admin\"",
@@ -257,7 +264,7 @@ async fn the_request_log_says_who_did_what_and_shows_no_secret() {
     ] {
         assert!(line.contains(part), "{part} in {line}");
     }
-    assert_eq!(text.lines().filter(|line| line.contains("kiln::audit")).count(), 4, "one line a request\n{text}");
+    assert_eq!(text.lines().filter(|line| line.contains("kiln::audit")).count(), 5, "one line a request\n{text}");
     for secret in ["hunter", "aHVudGVyM", "very-secret-token", "quiet-parameter"] {
         assert!(!text.contains(secret), "{secret} in\n{text}");
     }
