@@ -17,6 +17,9 @@ use store::{CommitError, Op, Txn};
 /// How often a generated name may collide before the client is told.
 const NAME_ATTEMPTS: usize = 8;
 
+/// No kind's own rules allow as much, but for those (of RBAC) that bound a name by nothing.
+const NAME_BYTES: usize = 1024;
+
 /// How often the namespace, or what admission writes along, may change under a create before it is told to come back.
 const RACES: usize = 16;
 
@@ -146,9 +149,14 @@ fn complete(call: &Call<'_>, object: &mut Value) -> Result<(), Failure> {
     if name.is_empty() && errors.is_empty() {
         errors.push(FieldError::required("metadata.name", "name or generateName is required"));
     }
-    // A key must hold one name, whatever a kind thinks of it.
-    if name.contains(['/', '%']) && errors.is_empty() {
-        errors.push(FieldError::invalid("metadata.name", name, "may not contain '/' or '%'"));
+    // A key must hold one name and a path must be able to name it, whatever a kind thinks of it: what nobody can name
+    // nobody can delete, and its namespace neither.
+    let is_odd = name.contains(['/', '%', '\\']) || name.chars().any(char::is_control);
+    if is_odd && errors.is_empty() {
+        errors.push(FieldError::invalid("metadata.name", name, "may not contain '/', '%', '\\' or control characters"));
+    }
+    if NAME_BYTES < name.len() && errors.is_empty() {
+        errors.push(FieldError::too_long("metadata.name", NAME_BYTES));
     }
     if errors.is_empty() {
         return Ok(());

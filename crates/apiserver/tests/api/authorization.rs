@@ -224,3 +224,24 @@ async fn what_a_namespace_enforces_is_not_changed_through_its_status_either() {
         ann.patch(path, "merge-patch+json", &json!({"metadata": {"labels": {"a": "b"}}})).await.expect(200);
     }
 }
+
+#[tokio::test]
+async fn a_binding_that_no_path_can_name_is_not_made() {
+    let server = Server::new();
+    let long = "a".repeat(1025);
+    for (name, detail) in [
+        ("a\\b", r#"Invalid value: "a\\b": may not contain '/', '%', '\' or control characters"#),
+        ("a\nb", r#"Invalid value: "a\nb": may not contain '/', '%', '\' or control characters"#),
+        (&long, "Too long: may not be more than 1024 bytes"),
+    ] {
+        let refused = server.post(ROLE_BINDINGS, &binding(name, "ClusterRole", "view", "ann")).await.expect(422);
+        let message = refused.message();
+        assert!(message.ends_with(&format!(" is invalid: metadata.name: {detail}")), "{message}");
+    }
+    for name in ["system:a b?#é", &long[1..]] {
+        let made = server.post(ROLE_BINDINGS, &binding(name, "ClusterRole", "view", "ann")).await.expect(201);
+        assert_eq!(made.json()["metadata"]["name"], name);
+        let path: String = name.bytes().map(|byte| format!("%{byte:02X}")).collect();
+        server.delete(&format!("{ROLE_BINDINGS}/{path}")).await.expect(200);
+    }
+}
