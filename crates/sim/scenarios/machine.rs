@@ -4,6 +4,7 @@ use crate::check;
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::batch::v1::{CronJob, Job};
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Node, Pod};
+use k8s_openapi::api::rbac::v1::RoleBinding;
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams, PropagationPolicy};
 use kube::{Api, Resource};
 use serde::Serialize;
@@ -81,6 +82,11 @@ fn a_namespace_takes_everything_in_it_along() {
         create::<Job>(world, "brief", job("busy", json!({"parallelism": 3, "completions": 9}), "sleep", 0)).await;
         create::<Job>(world, "brief", job("done", json!({}), "succeed 1", 0)).await;
         create::<ConfigMap>(world, "brief", json!({"metadata": {"name": "settings"}, "data": {"a": "b"}})).await;
+        // Of these names almost anything is one.
+        for name in ["odd", "odd?x=y", "odd #é"] {
+            let role = json!({"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "view"});
+            create::<RoleBinding>(world, "brief", json!({"metadata": {"name": name}, "roleRef": role})).await;
+        }
         world.create_job("bystander", json!({}), "sleep").await;
         world.pass(5).await;
         assert_eq!(names(world, "/core/pods/brief/").len(), 4);

@@ -95,7 +95,7 @@ impl<'a> Target<'a> {
 
     /// GET.
     pub async fn get(&self, name: &str) -> kube::Result<ObjectMeta> {
-        let request = self.request.get(name, &GetParams::default()).map_err(kube::Error::BuildRequest)?;
+        let request = self.request.get(&segment(name), &GetParams::default()).map_err(kube::Error::BuildRequest)?;
         let found: Metadata = self.client.request(request).await?;
         Ok(found.metadata)
     }
@@ -117,41 +117,41 @@ impl<'a> Target<'a> {
     /// POST to a subresource, such as `binding`.
     pub async fn create_in(&self, name: &str, subresource: &str, body: &Value) -> kube::Result<ObjectMeta> {
         let body = serde_json::to_vec(body).map_err(kube::Error::SerdeError)?;
-        let request = self.request.create_subresource(subresource, name, &self.post_params(), body);
+        let request = self.request.create_subresource(subresource, &segment(name), &self.post_params(), body);
         self.send(request.map_err(kube::Error::BuildRequest)?).await
     }
 
     /// PUT of the whole object.
     pub async fn put(&self, name: &str, object: &impl Serialize) -> kube::Result<ObjectMeta> {
         let body = serde_json::to_vec(object).map_err(kube::Error::SerdeError)?;
-        let request = self.request.replace(name, &PostParams::default(), body);
+        let request = self.request.replace(&segment(name), &PostParams::default(), body);
         self.send(request.map_err(kube::Error::BuildRequest)?).await
     }
 
     /// PUT to a subresource, such as `finalize`.
     pub async fn replace_in(&self, name: &str, subresource: &str, body: &impl Serialize) -> kube::Result<ObjectMeta> {
         let body = serde_json::to_vec(body).map_err(kube::Error::SerdeError)?;
-        let request = self.request.replace_subresource(subresource, name, &self.post_params(), body);
+        let request = self.request.replace_subresource(subresource, &segment(name), &self.post_params(), body);
         self.send(request.map_err(kube::Error::BuildRequest)?).await
     }
 
     /// PATCH with a strategic merge.
     pub async fn merge(&self, name: &str, patch: &Value) -> kube::Result<ObjectMeta> {
-        let request = self.request.patch(name, &self.patch_params(), &Patch::Strategic(patch));
+        let request = self.request.patch(&segment(name), &self.patch_params(), &Patch::Strategic(patch));
         self.send(request.map_err(kube::Error::BuildRequest)?).await
     }
 
     /// PATCH of a subresource with a strategic merge.
     pub async fn merge_in(&self, name: &str, subresource: &str, patch: &Value) -> kube::Result<ObjectMeta> {
         let (parameters, patch) = (self.patch_params(), Patch::Strategic(patch));
-        let request = self.request.patch_subresource(subresource, name, &parameters, &patch);
+        let request = self.request.patch_subresource(subresource, &segment(name), &parameters, &patch);
         self.send(request.map_err(kube::Error::BuildRequest)?).await
     }
 
     /// PATCH of `status` with a JSON merge, in which null removes a field.
     pub async fn replace_status(&self, name: &str, patch: &Value) -> kube::Result<ObjectMeta> {
         let (parameters, patch) = (self.patch_params(), Patch::Merge(patch));
-        let request = self.request.patch_subresource("status", name, &parameters, &patch);
+        let request = self.request.patch_subresource("status", &segment(name), &parameters, &patch);
         self.send(request.map_err(kube::Error::BuildRequest)?).await
     }
 
@@ -162,7 +162,7 @@ impl<'a> Target<'a> {
             preconditions: Some(Preconditions { uid: Some(uid.into()), resource_version: None }),
             ..Default::default()
         };
-        let request = self.request.delete(name, &parameters).map_err(kube::Error::BuildRequest)?;
+        let request = self.request.delete(&segment(name), &parameters).map_err(kube::Error::BuildRequest)?;
         gone_is_fine(self.send(request).await.map(drop))
     }
 
@@ -174,13 +174,13 @@ impl<'a> Target<'a> {
             preconditions: Some(Preconditions { uid: Some(uid.into()), resource_version: None }),
             ..Default::default()
         };
-        let request = self.request.delete(name, &parameters).map_err(kube::Error::BuildRequest)?;
+        let request = self.request.delete(&segment(name), &parameters).map_err(kube::Error::BuildRequest)?;
         gone_is_fine(self.send(request).await.map(drop))
     }
 
     /// PATCH with a JSON merge: lists are replaced as a whole.
     pub async fn replace(&self, name: &str, patch: &Value) -> kube::Result<ObjectMeta> {
-        let request = self.request.patch(name, &self.patch_params(), &Patch::Merge(patch));
+        let request = self.request.patch(&segment(name), &self.patch_params(), &Patch::Merge(patch));
         self.send(request.map_err(kube::Error::BuildRequest)?).await
     }
 
@@ -191,6 +191,23 @@ impl<'a> Target<'a> {
         }
         Ok(answer.metadata)
     }
+}
+
+/// A name as it stands in a path, which kube leaves to its callers. Most need nothing; those of roles, and those that
+/// people write into references, may hold anything: `a?b` shall not mean `a`.
+fn segment(name: &str) -> Cow<'_, str> {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~:".contains(&byte);
+    if name.bytes().all(is_plain) {
+        return name.into();
+    }
+    let mut segment = String::new();
+    for byte in name.bytes() {
+        match is_plain(byte) {
+            true => segment.push(char::from(byte)),
+            false => segment.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    segment.into()
 }
 
 /// Requests under way at a time on behalf of one reconcile.
@@ -225,5 +242,24 @@ pub fn text(error: &kube::Error) -> String {
     match error {
         kube::Error::Api(status) => status.message.clone(),
         other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::segment;
+
+    #[test]
+    fn names_stand_in_paths_as_one_segment() {
+        for (name, expect) in [
+            ("job-1.a", "job-1.a"),
+            ("system:node", "system:node"),
+            ("a?b", "a%3Fb"),
+            ("a#b", "a%23b"),
+            ("a/../b", "a%2F..%2Fb"),
+            ("a b%é", "a%20b%25%C3%A9"),
+        ] {
+            assert_eq!(segment(name), expect);
+        }
     }
 }
