@@ -1,9 +1,11 @@
 //! Request bodies: bounded, and turned into JSON text whatever they come as.
 
 use crate::error::{Failure, MAX_BODY_BYTES};
+use crate::negotiate;
 use axum::body::Body;
 use bytes::Bytes;
 use futures::StreamExt as _;
+use http::HeaderMap;
 use meta::status::Status;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 
@@ -51,6 +53,15 @@ pub(crate) fn to_json(body: Bytes, content_type: &str) -> Result<Bytes, BodyErro
         }
         _ => Err(BodyError::UnknownFormat),
     }
+}
+
+/// A whole body as JSON text, for what decodes it by itself.
+pub(crate) async fn read_text(headers: &HeaderMap, body: Body) -> Result<Bytes, Failure> {
+    let bytes = read(body).await?;
+    to_json(bytes, &negotiate::content_type(headers)).map_err(|error| match error {
+        BodyError::UnknownFormat => unknown_format(OBJECT_TYPES),
+        BodyError::Malformed(error) => Status::bad_request(error).into(),
+    })
 }
 
 /// 415 with the API server's text.

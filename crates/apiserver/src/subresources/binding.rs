@@ -4,7 +4,7 @@ use crate::error::Failure;
 use crate::handlers::Call;
 use crate::handlers::update::{Lost, put};
 use crate::respond::Answer;
-use crate::{body, negotiate, storage};
+use crate::{body, storage};
 use axum::body::Body;
 use meta::status::{GroupResource, Status};
 use serde_json::Value;
@@ -14,11 +14,7 @@ const ATTEMPTS: usize = 5;
 
 pub(crate) async fn bind(call: &mut Call<'_>, body: Body) -> Result<Answer, Failure> {
     let dry_run = call.query.dry_run("CreateOptions")?;
-    let bytes = body::read(body).await?;
-    let text = body::to_json(bytes, &negotiate::content_type(&call.headers)).map_err(|error| match error {
-        body::BodyError::UnknownFormat => body::unknown_format(body::OBJECT_TYPES),
-        body::BodyError::Malformed(error) => Status::bad_request(error).into(),
-    })?;
+    let text = body::read_text(&call.headers, body).await?;
     let binding: Value = serde_json::from_slice(&text).map_err(|error| Status::bad_request(error.to_string()))?;
     if call.path.name.is_empty() {
         // POST bindings, the older way: the body names the pod.

@@ -1,11 +1,11 @@
 //! POST pods/NAME/eviction: deletes a pod, and writes down in its status that it was evicted. Nothing stands in the way:
 //! this version has no PodDisruptionBudgets.
 
+use crate::body;
 use crate::error::Failure;
 use crate::handlers::Call;
 use crate::handlers::delete::{delete_as, options_of};
 use crate::respond::Answer;
-use crate::{body, negotiate};
 use axum::body::Body;
 use meta::object;
 use meta::status::Status;
@@ -13,11 +13,7 @@ use serde_json::Value;
 
 pub(crate) async fn evict(call: &mut Call<'_>, body: Body) -> Result<Answer, Failure> {
     let dry_run = call.query.dry_run("CreateOptions")?;
-    let bytes = body::read(body).await?;
-    let text = body::to_json(bytes, &negotiate::content_type(&call.headers)).map_err(|error| match error {
-        body::BodyError::UnknownFormat => body::unknown_format(body::OBJECT_TYPES),
-        body::BodyError::Malformed(error) => Status::bad_request(error).into(),
-    })?;
+    let text = body::read_text(&call.headers, body).await?;
     let eviction: Value = serde_json::from_slice(&text).map_err(|error| Status::bad_request(error.to_string()))?;
     check(call, &eviction)?;
     let mut options = options_of(&eviction["deleteOptions"])?;

@@ -5,7 +5,7 @@ use crate::error::Failure;
 use crate::handlers::update::{Change, Lost, Written};
 use crate::handlers::{Call, managed};
 use crate::respond::Answer;
-use crate::{body, negotiate, storage};
+use crate::{body, storage};
 use axum::body::Body;
 use http::StatusCode;
 use kinds::Part;
@@ -18,11 +18,7 @@ const ATTEMPTS: usize = 5;
 pub(crate) async fn finalize(call: &mut Call<'_>, body: Body) -> Result<Answer, Failure> {
     let dry_run = call.query.dry_run("UpdateOptions")?;
     call.query.field_manager("UpdateOptions")?;
-    let bytes = body::read(body).await?;
-    let text = body::to_json(bytes, &negotiate::content_type(&call.headers)).map_err(|error| match error {
-        body::BodyError::UnknownFormat => body::unknown_format(body::OBJECT_TYPES),
-        body::BodyError::Malformed(error) => Status::bad_request(error).into(),
-    })?;
+    let text = body::read_text(&call.headers, body).await?;
     let given: Value = serde_json::from_slice(&text).map_err(|error| Status::bad_request(error.to_string()))?;
     let finalizers: Vec<Value> = given["spec"]["finalizers"].as_array().cloned().unwrap_or_default();
     if !finalizers.iter().all(Value::is_string) {

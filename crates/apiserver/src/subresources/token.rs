@@ -5,7 +5,7 @@ use crate::auth::{self, ISSUER};
 use crate::error::Failure;
 use crate::handlers::Call;
 use crate::respond::{self, Answer};
-use crate::{body, discovery, negotiate, storage};
+use crate::{body, discovery, storage};
 use axum::body::Body;
 use http::StatusCode;
 use kinds::schema::{self, Strictness};
@@ -44,11 +44,7 @@ async fn decode(call: &mut Call<'_>, body: Body, strictness: Strictness) -> Resu
     let (group, version, kind) = discovery::response_kind(call.kind, "token");
     let api_version = format!("{group}/{version}");
     let ty = schema::by_kind(&api_version, kind).ok_or_else(|| Status::internal(format!("no schema for {kind}")))?;
-    let bytes = body::read(body).await?;
-    let text = body::to_json(bytes, &negotiate::content_type(&call.headers)).map_err(|error| match error {
-        body::BodyError::UnknownFormat => body::unknown_format(body::OBJECT_TYPES),
-        body::BodyError::Malformed(error) => Status::bad_request(error).into(),
-    })?;
+    let text = body::read_text(&call.headers, body).await?;
     let cannot = |error: &str| {
         let text = format!("{kind} in version {version:?} cannot be handled as a {kind}: {error}");
         Failure::from(Status::bad_request(text))
