@@ -154,6 +154,6 @@ async fn what_finalizes_a_namespace_has_a_name() {
     server.put(path, &body("mine")).await.expect_status(
         422,
         "Invalid",
-        "Namespace \"default\" is invalid: spec.finalizers[1]: Invalid value: \"mine\": name is neither a standard finalizer name nor is it fully qualified",
+        "Namespace \"default\" is invalid: spec.finalizers: Invalid value: \"mine\": name is neither a standard finalizer name nor is it fully qualified",
     );
 }
