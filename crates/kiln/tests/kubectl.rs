@@ -7,6 +7,8 @@ mod applies;
 #[path = "kubectl/endings.rs"]
 mod endings;
 mod support;
+#[path = "kubectl/verbs.rs"]
+mod verbs;
 
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
