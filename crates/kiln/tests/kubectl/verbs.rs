@@ -78,13 +78,15 @@ fn apply_merges_the_lists_of_a_job_by_their_keys() {
 #[test]
 fn edit_replace_and_patches_of_every_type() {
     with_every_kubectl(|server, kubectl| {
-        let file = manifest(server, "settings.json", &config_map(json!({"a": "1"})));
+        let file = manifest(server, "settings.json", &config_map(json!({"a": "before"})));
         server.ok(kubectl, &["create", "-f", &file]);
-        let edited =
-            server.kubectl(kubectl, &["edit", "configmap", "settings"]).env("KUBE_EDITOR", "sed -i s/\"1\"/\"5\"/").output();
+        let edited = server
+            .kubectl(kubectl, &["edit", "configmap", "settings"])
+            .env("KUBE_EDITOR", "sed -i s/before/after/")
+            .output();
         let edited = edited.unwrap();
         assert!(edited.status.success() && stdout(&edited) == "configmap/settings edited\n", "{}", stderr(&edited));
-        assert_eq!(data(server, kubectl, "settings"), json!({"a": "5"}));
+        assert_eq!(data(server, kubectl, "settings"), json!({"a": "after"}));
         let file = manifest(server, "settings.json", &config_map(json!({"c": "6"})));
         assert_eq!(server.ok(kubectl, &["replace", "-f", &file]), "configmap/settings replaced\n");
         assert_eq!(data(server, kubectl, "settings"), json!({"c": "6"}));
