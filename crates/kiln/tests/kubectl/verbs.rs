@@ -68,10 +68,7 @@ fn apply_merges_the_lists_of_a_job_by_their_keys() {
         let changed = std::fs::read_to_string(&file).unwrap().replace("kiln/demo", "kiln/host");
         std::fs::write(&file, changed).unwrap();
         let refused = server.fails(kubectl, &["apply", "-f", &file]);
-        assert!(
-            refused.contains("spec.template: Invalid value") && refused.contains("field is immutable"),
-            "{refused}"
-        );
+        assert!(refused.contains("spec.template") && refused.contains("field is immutable"), "{refused}");
     });
 }
 
