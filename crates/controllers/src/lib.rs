@@ -5,10 +5,12 @@
 //!            ┌─▶ job        makes, counts and deletes pods
 //! world ─────┼─▶ scheduler  binds pods to the node
 //! (caches)   ├─▶ node       taints nodes, and makes pods leave tainted ones
+//!            ├─▶ ttl        deletes finished Jobs whose time is over
 //!            ├─▶ podgc      clears away pods that nobody else does
 //!            ├─▶ quota      counts what namespaces use
 //!            ├─▶ gc         deletes what lost its owner
 //!            ├─▶ namespace  empties namespaces that go
+//!            ├─▶ clusterrole  fills roles that are made of others
 //!            ├─▶ furnish    puts back what every namespace has
 //!            ├─▶ token_secrets  fills in Secrets that are to hold a token
 //!            └─▶ volumes    binds claims, releases volumes, makes the claims of ephemeral volumes
