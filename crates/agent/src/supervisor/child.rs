@@ -1,6 +1,7 @@
 //! The container's first process, from clone to execve: it takes on everything that makes it a container, in the one order that works.
 
 use super::birth::ABOUT_TO_EXECUTE;
+use super::devices::{Device, open_device};
 use super::program::{Program, create};
 use super::protocol::Failure;
 use super::rootfs::{self, Build};
@@ -14,6 +15,7 @@ use nix::sys::signal::Signal;
 use nix::sys::stat::{Mode, umask};
 use nix::unistd::{dup2_stderr, dup2_stdin, dup2_stdout, setsid};
 use oci_spec::runtime::{Process, Spec};
+use rustix::fs::makedev;
 use std::convert::Infallible;
 use std::fs::{self, File};
 use std::io::{Read, Write};
@@ -116,8 +118,11 @@ pub fn take_stdio(stdio: &Stdio<'_>) -> Result<(), Failure> {
     let failed = |what: &'static str| move |error: Errno| create(format!("failed to set {what}: {error}"));
     match stdio {
         Stdio::Pipes { stdin, stdout, stderr } => {
-            let null = File::options().read(true).write(true).open("/dev/null");
-            let null = null.map_err(|e| create(format!("failed to open /dev/null: {e}")))?;
+            let null = open_device(&Device { path: "/dev/null", number: makedev(1, 3), file_system: None });
+            let null = null.map_err(|error| match error {
+                rustix::io::Errno::NODEV => create("the container's /dev/null is not the null device"),
+                other => create(format!("failed to open /dev/null: {other}")),
+            })?;
             dup2_stdin(stdin.unwrap_or(null.as_fd())).map_err(failed("stdin"))?;
             dup2_stdout(stdout.unwrap_or(null.as_fd())).map_err(failed("stdout"))?;
             dup2_stderr(stderr.unwrap_or(null.as_fd())).map_err(failed("stderr"))

@@ -19,6 +19,7 @@ mod boot;
 mod child;
 mod container;
 mod creds;
+mod devices;
 pub(crate) mod handover;
 mod joined;
 mod mounts;
