@@ -232,11 +232,19 @@ fn fifty_at_once() {
                 command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
             })
             .collect();
+        let mut n_discarded = 0;
         for (n, child) in children.into_iter().enumerate() {
             let output = child.wait_with_output().unwrap();
+            // kubectl's own race, when it hardly gets a processor: it reads before it has anywhere to put what it reads
+            // (kubernetes/kubernetes#131189, in 1.29 to 1.33), and says so.
+            if stderr(&output).contains("discarding message") {
+                n_discarded += 1;
+                continue;
+            }
             assert_eq!(output.status.code(), i32::try_from(n).ok(), "{}", stderr(&output));
-            assert_eq!(stdout(&output).lines().count(), 5000);
+            assert_eq!(stdout(&output).lines().count(), 5000, "kubectl 1.{} {n}: {}", kubectl.version, stderr(&output));
         }
+        assert!(n_discarded < 5, "kubectl 1.{} threw away {n_discarded} of 50", kubectl.version);
     }
 }
 

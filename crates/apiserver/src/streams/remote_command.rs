@@ -7,11 +7,17 @@ use futures::{FutureExt as _, Sink, SinkExt as _, Stream, StreamExt as _};
 use meta::status::Status;
 use serde_json::{Value, json};
 use std::future::Future;
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::time::{Instant, interval_at, timeout};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::{Bytes, Error, Message};
 use tokio_util::sync::CancellationToken;
+
+/// How long the first word to a client of version 5 is held back after the upgrade. kubectl 1.29 to 1.33 reads before it has set up
+/// the streams it reads for, and throws away what comes in between (kubernetes/kubernetes#131189); programs here can end within
+/// milliseconds, where a cluster takes longer to start one.
+const SETTLING: Duration = Duration::from_millis(50);
 
 /// How a session ended, as a client is told.
 #[derive(Debug, Clone, PartialEq)]
@@ -182,6 +188,9 @@ async fn copy_outputs<S: Sink<Message, Error = Error> + Unpin>(
     mut stdout: Option<Reader>,
     mut stderr: Option<Reader>,
 ) -> Result<(), Error> {
+    if dialect.version == 5 {
+        tokio::time::sleep(SETTLING).await;
+    }
     // Tells the client that the connection stands (K: createWebSocketStreams).
     let lowest = match (wanted.stdout, wanted.stderr) {
         (true, _) => STDOUT,
