@@ -56,6 +56,9 @@ pub type Resize = Arc<dyn Fn(u16, u16) + Send + Sync>;
 
 /// What was asked for and is there. When all of it is dropped, what `exec` started is killed; what one is attached to goes on.
 pub struct Streams {
+    /// The exit code, or why there is none. Before the others, and so dropped before them: that the client is gone must be known when
+    /// the loss of its terminal ends the program.
+    pub exit: BoxFuture<'static, Result<i32, String>>,
     /// Dropping it is the end of the program's input, unless that is a terminal.
     pub stdin: Option<Writer>,
     /// Ends when nobody can write to it any more. A terminal's only output.
@@ -66,8 +69,6 @@ pub struct Streams {
     pub resize: Option<Resize>,
     /// The end of the client's input ends the whole session: the container's input outlives it.
     pub ends_with_input: bool,
-    /// The exit code, or why there is none.
-    pub exit: BoxFuture<'static, Result<i32, String>>,
 }
 
 impl std::fmt::Debug for Streams {

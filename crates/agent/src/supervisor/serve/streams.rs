@@ -68,6 +68,10 @@ impl Supervisor {
         let Some(session) = self.sessions.get_mut(&number) else {
             return;
         };
+        // A client that goes takes its terminal along, and that may have ended the program; what is left of it must go as well.
+        if self.clients.get(&session.client).is_none_or(|client| client.closed) {
+            session.kill();
+        }
         let Some(exit_code) = session.reap() else {
             return;
         };
