@@ -61,17 +61,27 @@ impl Ephemeral {
 impl Connection {
     /// The named server, the running one, or a fresh ephemeral one.
     pub async fn or_ephemeral(target: &Target, force_ephemeral: bool) -> Result<Self, Problem> {
-        if !force_ephemeral {
-            if let Some(path) = &target.kubeconfig {
-                let client = client_from(path, target.context.clone()).await?;
-                return Ok(Self { client, ephemeral: None });
-            }
-            if let Some(client) = running_server().await {
-                return Ok(Self { client, ephemeral: None });
-            }
+        if !force_ephemeral && let Some(client) = existing(target).await? {
+            return Ok(Self { client, ephemeral: None });
         }
         let ephemeral = Ephemeral::start().await?;
         Ok(Self { client: ephemeral.server.client(), ephemeral: Some(ephemeral) })
+    }
+}
+
+/// The named server or the running one, for verbs that need what is there already.
+pub async fn running(target: &Target) -> Result<kube::Client, Problem> {
+    existing(target).await?.ok_or_else(|| {
+        Problem::internal("no server is running")
+            .because(format!("there is none at {}", super::default_data_dir().display()))
+            .remedy("start one: kiln server; or name one with --kubeconfig FILE or KILN_KUBECONFIG")
+    })
+}
+
+async fn existing(target: &Target) -> Result<Option<kube::Client>, Problem> {
+    match &target.kubeconfig {
+        Some(path) => client_from(path, target.context.clone()).await.map(Some),
+        None => Ok(running_server().await),
     }
 }
 

@@ -2,10 +2,14 @@
 
 mod connect;
 mod image;
+mod objects;
 mod run;
 mod server;
+mod verdict;
+mod wait;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
@@ -23,6 +27,8 @@ struct Arguments {
 enum Command {
     /// Run one Job to its end: stream its logs, exit with its code
     Run(run::Arguments),
+    /// Wait until objects are as they should be, or never will be
+    Wait(wait::Arguments),
     /// Serve the Kubernetes API and run pods, in the foreground
     Server(server::Arguments),
     /// Images on this machine
@@ -40,6 +46,7 @@ pub fn main() -> ExitCode {
     };
     let result = match arguments.command {
         Command::Run(arguments) => asynchronously(run::run(arguments)),
+        Command::Wait(arguments) => asynchronously(wait::run(arguments)),
         Command::Server(arguments) => asynchronously(server::run(arguments)),
         Command::Image(arguments) => image::run(&arguments),
     };
@@ -51,7 +58,7 @@ fn asynchronously(work: impl Future<Output = Result<Exit, Problem>>) -> Result<E
     let runtime = runtime.map_err(|error| Problem::internal("failed to start").because(error))?;
     let result = runtime.block_on(work);
     // Whatever still blocks a thread (a read of a vanished disk) must not keep the command from ending.
-    runtime.shutdown_timeout(std::time::Duration::from_secs(1));
+    runtime.shutdown_timeout(Duration::from_secs(1));
     result
 }
 
@@ -62,4 +69,27 @@ fn default_data_dir() -> std::path::PathBuf {
     }
     let home = || std::path::PathBuf::from(std::env::var_os("HOME").unwrap_or_else(|| "/".into())).join(".local/share");
     std::env::var_os("XDG_DATA_HOME").map_or_else(home, Into::into).join("kiln")
+}
+
+/// `90s`, `5m`, `1h30m`, or plain seconds.
+fn parse_duration(text: &str) -> Result<Duration, String> {
+    if let Ok(seconds) = text.parse::<u64>() {
+        return Ok(Duration::from_secs(seconds));
+    }
+    let span: jiff::SignedDuration =
+        text.parse().map_err(|_| format!("{text:?} is not a duration such as 90s, 5m or 1h"))?;
+    Duration::try_from(span).map_err(|_| "a timeout cannot be negative".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_read_as_people_write_them() {
+        assert_eq!(parse_duration("90"), Ok(Duration::from_secs(90)));
+        assert_eq!(parse_duration("90s"), Ok(Duration::from_secs(90)));
+        assert_eq!(parse_duration("1h30m"), Ok(Duration::from_secs(5400)));
+        assert_eq!(parse_duration("soon"), Err("\"soon\" is not a duration such as 90s, 5m or 1h".into()));
+    }
 }

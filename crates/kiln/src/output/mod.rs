@@ -9,7 +9,7 @@ use std::process::ExitCode;
 pub enum Exit {
     /// Done; for `run`: the Job is complete.
     Success,
-    /// The Job failed, and no single container decided it.
+    /// The Job failed or was deleted, and no single container decided it; what was asked for is not so.
     Failed,
     /// The command line or the manifest is wrong.
     Usage,
@@ -62,6 +62,11 @@ impl Problem {
     /// A mistake in what the user gave.
     pub fn usage(what: impl Into<String>) -> Self {
         Self { exit: Exit::Usage, what: what.into(), cause: None, remedy: None }
+    }
+
+    /// What was asked for is not so, or not there.
+    pub fn failed(what: impl Into<String>) -> Self {
+        Self { exit: Exit::Failed, what: what.into(), cause: None, remedy: None }
     }
 
     /// kiln's or the machine's failure.

@@ -56,6 +56,8 @@ pub fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
+const ANY_PORT: &str = "127.0.0.1:0";
+
 /// A `kiln server` on a free port with a data directory of its own. Killed, and its pods with it, when dropped.
 pub struct Server {
     child: Child,
@@ -70,7 +72,7 @@ impl Server {
 
     /// Starts one on an existing data directory.
     pub fn start_in(directory: tempfile::TempDir) -> Self {
-        let child = spawn_server(directory.path());
+        let child = spawn_server(directory.path(), ANY_PORT);
         let mut server = Self { child, directory };
         server.wait_until_ready();
         server
@@ -111,7 +113,12 @@ impl Server {
 
     /// Starts again on the same data directory.
     pub fn restart(&mut self) {
-        self.child = spawn_server(self.directory.path());
+        self.restart_at(ANY_PORT);
+    }
+
+    /// Starts again where clients look for it.
+    pub fn restart_at(&mut self, listen: &str) {
+        self.child = spawn_server(self.directory.path(), listen);
         self.wait_until_ready();
     }
 
@@ -204,9 +211,9 @@ impl Drop for Server {
     }
 }
 
-fn spawn_server(directory: &Path) -> Child {
+fn spawn_server(directory: &Path, listen: &str) -> Child {
     let log = std::fs::OpenOptions::new().create(true).append(true).open(directory.join("log")).unwrap();
-    let mut command = kiln(&["server", "--listen", "127.0.0.1:0"]);
+    let mut command = kiln(&["server", "--listen", listen]);
     command.arg("--data-dir").arg(directory.join("data")).arg("--kubeconfig").arg(directory.join("kubeconfig"));
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().unwrap()
 }

@@ -12,7 +12,8 @@ use kube::runtime::watcher;
 use parking_lot::Mutex;
 use tokio::task::JoinSet;
 
-use super::verdict::{self, Ended, Verdict};
+use crate::commands::objects::request;
+use crate::commands::verdict::{self, Ended, Verdict};
 use crate::output::Problem;
 use crate::output::progress::Progress;
 
@@ -120,7 +121,7 @@ pub async fn to_the_end(
 async fn last_words(client: &kube::Client, namespace: &str, ended: &Ended) -> Option<Vec<String>> {
     let Ended { pod, container, .. } = ended;
     let path = format!("/api/v1/namespaces/{namespace}/pods/{pod}/log?container={container}&tailLines={LAST_LINES}");
-    let log = client.request_text(super::request("GET", &path, "application/json", Vec::new())).await.ok()?;
+    let log = client.request_text(request("GET", &path, "application/json", Vec::new())).await.ok()?;
     Some(log.lines().map(str::to_owned).collect())
 }
 
@@ -264,8 +265,7 @@ impl Logs {
         let prefix = self.prefixed.then(|| format!("[{pod}] "));
         let (client, lines, stderr) = (self.client.clone(), self.lines.clone(), stream == "Stderr");
         self.tasks.spawn(async move {
-            let Ok(log) = client.request_stream(super::request("GET", &path, "application/json", Vec::new())).await
-            else {
+            let Ok(log) = client.request_stream(request("GET", &path, "application/json", Vec::new())).await else {
                 return;
             };
             forward(std::pin::pin!(log), stderr, prefix, lines).await;

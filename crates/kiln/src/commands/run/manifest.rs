@@ -4,6 +4,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
+use crate::commands::objects::kind_of;
 use crate::output::Problem;
 
 /// A Job and what it needs beside it.
@@ -59,7 +60,7 @@ pub fn parse(text: &str, source: &str) -> Result<Manifest, Problem> {
         return Err(Problem::usage(format!("{source} holds {count} Jobs, and `kiln run` runs one"))
             .remedy("split the file, or start a server (kiln server) and apply it with kubectl"));
     };
-    if let Some(stranger) = others.iter().find(|object| super::resource_of(object).is_none()) {
+    if let Some(stranger) = others.iter().find(|object| kind_of(object).is_none()) {
         let (version, kind) =
             (stranger["apiVersion"].as_str().unwrap_or("?"), stranger["kind"].as_str().unwrap_or("?"));
         return Err(Problem::usage(format!("{source} holds a {kind} ({version}), which kiln does not serve")));

@@ -2,20 +2,20 @@
 
 mod follow;
 mod manifest;
-mod verdict;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use k8s_openapi::api::batch::v1::Job;
-use kinds::{Kind, Scope};
+use kinds::Scope;
 use serde_json::Value;
 use tokio::signal::unix::{SignalKind, signal};
 
 use self::follow::Followed;
 use self::manifest::{FromImage, Manifest};
-use self::verdict::Verdict;
 use super::connect::{Connection, Target};
+use super::objects::{collection, innermost, kind_of, request};
+use super::verdict::Verdict;
 use crate::output::progress::Progress;
 use crate::output::{Exit, Problem};
 
@@ -39,7 +39,7 @@ pub struct Arguments {
     #[arg(long, value_name = "NAME=VALUE")]
     env: Vec<String>,
     /// Give up after this long: 90s, 5m, 1h
-    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    #[arg(long, value_name = "DURATION", value_parser = super::parse_duration)]
     timeout: Option<Duration>,
     /// Leave the Job on the server afterwards
     #[arg(long)]
@@ -116,35 +116,19 @@ fn manifest_of(arguments: &Arguments) -> Result<Manifest, Problem> {
 
 /// `-n` wins; else the object's own; else `default`.
 fn set_namespace(object: &mut Value, wanted: Option<&str>) {
-    let namespaced = resource_of(object).is_some_and(|kind| kind.names().scope == Scope::Namespaced);
+    let namespaced = kind_of(object).is_some_and(|kind| kind.names().scope == Scope::Namespaced);
     let own = object["metadata"]["namespace"].as_str().map(str::to_owned);
     if namespaced {
         object["metadata"]["namespace"] = wanted.map(str::to_owned).or(own).unwrap_or_else(|| "default".into()).into();
     }
 }
 
-/// A namespace becomes part of paths, so it is checked before one is made; names are the server's to judge.
+/// Before a path is made of it.
 fn check_namespace(object: &Value) -> Result<(), Problem> {
-    let namespace = meta::object::namespace(object);
-    let errors = if namespace.is_empty() { Vec::new() } else { meta::names::dns_label_errors(namespace) };
-    if errors.is_empty() {
-        return Ok(());
+    match meta::object::namespace(object) {
+        "" => Ok(()),
+        namespace => super::objects::check_namespace(namespace),
     }
-    Err(Problem::usage(format!("metadata.namespace: {namespace:?} is not a namespace's name"))
-        .because(errors.join("\n")))
-}
-
-/// The kind an object says it is, if kiln serves it.
-fn resource_of(object: &Value) -> Option<&'static dyn Kind> {
-    let (group, version) = match object["apiVersion"].as_str()?.split_once('/') {
-        Some((group, version)) => (group, version),
-        None => ("", object["apiVersion"].as_str()?),
-    };
-    let served = kinds::KINDS.iter().copied();
-    served.into_iter().find(|kind| {
-        let names = kind.names();
-        names.group == group && names.version == version && object["kind"] == names.kind
-    })
 }
 
 async fn run_to_end(
@@ -199,7 +183,7 @@ fn conclude(followed: &Followed) -> Result<Exit, Problem> {
             Ok(u8::try_from(ended.exit_code).map_or(Exit::Failed, Exit::Container))
         }
         Verdict::Stuck { reason, message } => Err(stuck(name, reason, message)),
-        Verdict::Gone => Err(Problem::internal(format!("job/{name} was deleted while it ran"))),
+        Verdict::Gone => Err(Problem::failed(format!("job/{name} was deleted while it ran"))),
     }
 }
 
@@ -210,7 +194,8 @@ fn stuck(job: &str, reason: &str, message: &str) -> Problem {
             .remedy("the image names no program to run: give one after --, e.g. kiln run --image kiln/demo -- pi 100");
     }
     match reason {
-        "JobSuspended" => problem.remedy("take `suspend: true` out of the manifest"),
+        "JobSuspended" => Problem::failed(format!("job/{job} is suspended, so it does not go on by itself"))
+            .remedy("take `suspend: true` out of the manifest, or see it through yourself: kubectl create, kiln wait"),
         "ErrImagePull" | "ImagePullBackOff" | "ErrImageNeverPull" => problem.remedy(
             "import the image: kiln image import FILE --name IMAGE (a docker-save archive or an OCI layout),\n\
              or use one that needs no network: kiln/demo, or kiln/host for this machine's own programs",
@@ -247,7 +232,7 @@ fn detached(progress: &Progress, ephemeral: bool) -> Exit {
 }
 
 async fn create(client: &kube::Client, object: &Value) -> Result<Value, kube::Error> {
-    let path = format!("{}?fieldManager=kiln-run&fieldValidation=Strict", collection(object));
+    let path = format!("{}?fieldManager=kiln-run&fieldValidation=Strict", collection_of(object));
     let body = serde_json::to_vec(object).map_err(kube::Error::SerdeError)?;
     client.request(request("POST", &path, "application/json", body)).await
 }
@@ -259,8 +244,11 @@ async fn create_or_merge(client: &kube::Client, object: &Value) -> Result<Option
         Err(kube::Error::Api(status)) if status.reason == "AlreadyExists" => {}
         Err(error) => return Err(refused(object, error)),
     }
-    let path =
-        format!("{}/{}?fieldManager=kiln-run&fieldValidation=Strict", collection(object), meta::object::name(object));
+    let path = format!(
+        "{}/{}?fieldManager=kiln-run&fieldValidation=Strict",
+        collection_of(object),
+        meta::object::name(object)
+    );
     let body = serde_json::to_vec(object).map_err(|error| refused(object, kube::Error::SerdeError(error)))?;
     let merged: Result<Value, _> = client.request(request("PATCH", &path, "application/merge-patch+json", body)).await;
     merged.map(|_| None).map_err(|error| refused(object, error))
@@ -268,7 +256,7 @@ async fn create_or_merge(client: &kube::Client, object: &Value) -> Result<Option
 
 /// Deletes in the background; a failure is told, not fatal: the Job's own result matters more.
 async fn remove(client: &kube::Client, object: &Value) {
-    let path = format!("{}/{}", collection(object), meta::object::name(object));
+    let path = format!("{}/{}", collection_of(object), meta::object::name(object));
     let body = br#"{"propagationPolicy":"Background"}"#.to_vec();
     let gone: Result<Value, _> = client.request(request("DELETE", &path, "application/json", body)).await;
     if let Err(error) = gone {
@@ -276,20 +264,10 @@ async fn remove(client: &kube::Client, object: &Value) {
     }
 }
 
-/// `/apis/batch/v1/namespaces/default/jobs` for an object whose kind is served.
-fn collection(object: &Value) -> String {
-    let names = resource_of(object).expect("the manifest's kinds were checked when it was read").names();
-    let root = if names.group.is_empty() { "/api".to_owned() } else { format!("/apis/{}", names.group) };
-    let namespace = match names.scope {
-        Scope::Namespaced => format!("/namespaces/{}", meta::object::namespace(object)),
-        Scope::Cluster => String::new(),
-    };
-    format!("{root}/{}{namespace}/{}", names.version, names.plural)
-}
-
-fn request(method: &str, path: &str, content_type: &str, body: Vec<u8>) -> http::Request<Vec<u8>> {
-    let request = http::Request::builder().method(method).uri(path).header(http::header::CONTENT_TYPE, content_type);
-    request.body(body).expect("paths are made of checked names")
+/// Where an object of the manifest goes.
+fn collection_of(object: &Value) -> String {
+    let kind = kind_of(object).expect("the manifest's kinds were checked when it was read");
+    collection(kind, Some(meta::object::namespace(object)))
 }
 
 fn refused(object: &Value, error: kube::Error) -> Problem {
@@ -315,47 +293,13 @@ fn refused(object: &Value, error: kube::Error) -> Problem {
     }
 }
 
-/// What is at the bottom of an error: `Connection refused` rather than `ServiceError`.
-fn innermost(mut error: &dyn std::error::Error) -> &dyn std::error::Error {
-    while let Some(source) = error.source() {
-        error = source;
-    }
-    error
-}
-
 fn seconds(duration: Duration) -> String {
     format!("{:.1}s", duration.as_secs_f64())
-}
-
-/// `90s`, `5m`, `1h30m`, or plain seconds.
-fn parse_duration(text: &str) -> Result<Duration, String> {
-    if let Ok(seconds) = text.parse::<u64>() {
-        return Ok(Duration::from_secs(seconds));
-    }
-    let span: jiff::SignedDuration =
-        text.parse().map_err(|_| format!("{text:?} is not a duration such as 90s, 5m or 1h"))?;
-    Duration::try_from(span).map_err(|_| "a timeout cannot be negative".into())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn durations_read_as_people_write_them() {
-        assert_eq!(parse_duration("90"), Ok(Duration::from_secs(90)));
-        assert_eq!(parse_duration("90s"), Ok(Duration::from_secs(90)));
-        assert_eq!(parse_duration("1h30m"), Ok(Duration::from_secs(5400)));
-        assert_eq!(parse_duration("soon"), Err("\"soon\" is not a duration such as 90s, 5m or 1h".into()));
-    }
-
-    #[test]
-    fn a_namespace_that_could_not_stand_in_a_path_is_refused() {
-        for (namespace, is_good) in [("default", true), ("a b", false), ("a/b?c", false)] {
-            let object = serde_json::json!({ "metadata": { "namespace": namespace } });
-            assert_eq!(check_namespace(&object).is_ok(), is_good, "{namespace}");
-        }
-    }
 
     #[test]
     fn a_missing_image_says_what_to_do() {
@@ -366,7 +310,12 @@ mod tests {
 
     #[test]
     fn a_failed_container_gives_its_own_exit_code() {
-        let ended = verdict::Ended { pod: "p".into(), container: "c".into(), exit_code: 42, reason: "Error".into() };
+        let ended = crate::commands::verdict::Ended {
+            pod: "p".into(),
+            container: "c".into(),
+            exit_code: 42,
+            reason: "Error".into(),
+        };
         let verdict =
             Verdict::Failed { reason: "BackoffLimitExceeded".into(), message: "m".into(), container: Some(ended) };
         let followed = Followed { name: "j".into(), verdict, last_lines: vec![], took: Duration::ZERO };

@@ -57,7 +57,9 @@ pub fn judge(job: &Job, pods: &[&Pod]) -> Verdict {
     if let Some((reason, message)) = condition(job, "Failed") {
         return Verdict::Failed { reason, message, container: decisive(pods) };
     }
-    if let Some((reason, message)) = condition(job, "Suspended") {
+    // Somebody who resumes it changes the spec first; the condition follows.
+    let is_to_stand_still = job.spec.as_ref().is_some_and(|spec| spec.suspend == Some(true));
+    if let Some((reason, message)) = condition(job, "Suspended").filter(|_| is_to_stand_still) {
         return Verdict::Stuck { reason, message };
     }
     let waiting =
@@ -124,7 +126,7 @@ pub fn statuses(pod: &Pod) -> impl Iterator<Item = &ContainerStatus> {
 }
 
 /// The one container whose end decided the Job: the last to fail, if all that failed agree on the code.
-fn decisive(pods: &[&Pod]) -> Option<Ended> {
+pub fn decisive(pods: &[&Pod]) -> Option<Ended> {
     let mut failures: Vec<(Option<jiff::Timestamp>, Ended)> = Vec::new();
     for pod in pods {
         for status in statuses(pod) {
@@ -275,6 +277,9 @@ mod tests {
     fn a_suspended_job_waits_for_a_person() {
         let suspended =
             json!([{ "type": "Suspended", "status": "True", "reason": "JobSuspended", "message": "Job suspended" }]);
-        check(&job(suspended), &[], Verdict::Stuck { reason: "JobSuspended".into(), message: "Job suspended".into() });
+        let mut job = job(suspended);
+        check(&job, &[], Verdict::Running);
+        job.spec.as_mut().unwrap().suspend = Some(true);
+        check(&job, &[], Verdict::Stuck { reason: "JobSuspended".into(), message: "Job suspended".into() });
     }
 }
