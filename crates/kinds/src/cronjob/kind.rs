@@ -1,6 +1,6 @@
 //! CronJob as the server sees it: names, and which file decides what.
 
-use super::{columns, defaults, validation};
+use super::{columns, defaults, edits, validation};
 use crate::at::At;
 use crate::kind::{Column, Kind, Names, Part, Row, Scope};
 use crate::pod::unsupported;
@@ -38,9 +38,13 @@ impl Kind for CronJob {
     }
     fn prepare_create(&self, object: &mut Value) {
         strategy::begin(object);
+        edits::forget(object);
     }
     fn prepare_update(&self, object: &mut Value, old: &Value, part: Part) {
         strategy::keep(object, old, part);
+        if part == Part::Spec {
+            edits::remember(object, old);
+        }
     }
     fn validate(&self, object: &Value) -> Vec<FieldError> {
         let mut errors = validation::validate(object);

@@ -11,8 +11,6 @@ use serde_json::Value;
 
 /// A Job's name adds 11 characters, and must be a label.
 const NAME_BYTES: usize = 52;
-const NOT_SCHEDULED: &str = "this version of kiln stores CronJobs but does not run them on schedule yet; \
-     make a Job now with: kubectl create job NAME --from=cronjob/";
 
 /// Every mistake in a new CronJob.
 pub(super) fn validate(cronjob: &Value) -> Vec<FieldError> {
@@ -50,8 +48,7 @@ fn check_spec(cronjob: &Value, old_spec: &Value, errors: &mut Vec<FieldError>) {
 
 /// What may surprise in a new CronJob, though it is no mistake.
 pub(super) fn warnings(cronjob: &Value) -> Vec<String> {
-    let mut warnings = vec![format!("{NOT_SCHEDULED}{}", object::name(cronjob))];
-    warnings.extend(name_warnings(cronjob));
+    let mut warnings = name_warnings(cronjob);
     warnings.extend(template_warnings(cronjob));
     warnings
 }
@@ -266,17 +263,6 @@ mod tests {
             &CronJob,
             &object,
             &[&format!("metadata.name: Invalid value: \"{long}\": must be no more than 52 characters")],
-        );
-    }
-
-    #[test]
-    fn a_warning_says_that_nothing_runs_yet() {
-        let warnings = CronJob.warnings(&cronjob(json!({})));
-        assert_eq!(
-            warnings,
-            [
-                "this version of kiln stores CronJobs but does not run them on schedule yet; make a Job now with: kubectl create job NAME --from=cronjob/tick"
-            ]
         );
     }
 }

@@ -1,6 +1,7 @@
 //! What a Job means where it says nothing (K:pkg/apis/batch/v1/defaults.go).
 
 use crate::at::{items_mut, set_default};
+use crate::cronjob::CRONJOB_LABEL;
 use crate::pod::defaults::default_template;
 use meta::object;
 use serde_json::Value;
@@ -31,16 +32,22 @@ pub(super) fn default(job: &mut Value) {
     }
 }
 
-/// A Job without labels takes its template's. On read that includes the generated ones.
+/// A Job without labels takes its template's. On read that includes the generated ones. The label that it has of its CronJob
+/// does not count.
 fn inherit_labels(job: &mut Value) {
-    if object::labels(job).next().is_some() {
+    if object::labels(job).any(|(key, _)| key != CRONJOB_LABEL) {
         return;
     }
-    let labels = &job["spec"]["template"]["metadata"]["labels"];
-    if labels.as_object().is_some_and(|labels| !labels.is_empty()) {
-        let labels = labels.clone();
-        object::metadata(job).insert("labels".to_owned(), labels);
+    let of_cronjob = object::label(job, CRONJOB_LABEL).map(str::to_owned);
+    let Some(labels) = job["spec"]["template"]["metadata"]["labels"].as_object() else { return };
+    if labels.is_empty() {
+        return;
     }
+    let mut labels = labels.clone();
+    if let Some(of_cronjob) = of_cronjob {
+        labels.insert(CRONJOB_LABEL.to_owned(), of_cronjob.into());
+    }
+    object::metadata(job).insert("labels".to_owned(), labels.into());
 }
 
 #[cfg(test)]
@@ -104,6 +111,9 @@ mod tests {
         let mut labelled = json!({"metadata": {"labels": {"c": "d"}}, "spec": {"template": template}});
         default(&mut labelled);
         assert_eq!(labelled["metadata"]["labels"], json!({"c": "d"}));
+        let mut made = json!({"metadata": {"labels": {"cronjob-name": "tick"}}, "spec": {"template": template}});
+        default(&mut made);
+        assert_eq!(made["metadata"]["labels"], json!({"a": "b", "cronjob-name": "tick"}));
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! What the server itself writes into a new Job: its selector and the labels that its pods carry.
 
+use crate::cronjob::CRONJOB_LABEL;
 use crate::strategy;
-use meta::object;
+use meta::{names, object};
 use serde_json::Value;
 
 /// Label on pods: the Job's uid. The selector selects by it.
@@ -15,8 +16,19 @@ pub const OLD_JOB_NAME_LABEL: &str = "job-name";
 
 pub(super) fn prepare_create(job: &mut Value) {
     strategy::begin(job);
+    label_with_cronjob(job);
     if job["spec"]["manualSelector"] != true {
         generate_selector(job);
+    }
+}
+
+/// A Job of a CronJob can be found by the CronJob's name, whoever made it: the controller or `create job --from`.
+fn label_with_cronjob(job: &mut Value) {
+    let Some(owner) = object::controller(job).filter(|owner| owner["kind"] == "CronJob") else { return };
+    let name = owner["name"].as_str().unwrap_or_default().to_owned();
+    // What cannot be a label's value would turn a Job away that Kubernetes takes.
+    if names::label_value_errors(&name).is_empty() && object::label(job, CRONJOB_LABEL).is_none() {
+        object::set_label(job, CRONJOB_LABEL, &name);
     }
 }
 
@@ -60,6 +72,22 @@ mod tests {
         assert_eq!(job["metadata"]["labels"], labels, "a Job without labels shows the generated ones");
         assert_eq!(job["status"], json!({}));
         assert_eq!(job["metadata"]["generation"], 1);
+    }
+
+    #[test]
+    fn a_job_of_a_cronjob_is_labelled_with_its_name() {
+        let labels = |owner: Value, labels: Value| {
+            let mut object = job(json!({"template": {"metadata": {"labels": {"a": "b"}}}}));
+            object["metadata"]["ownerReferences"] = json!([owner]);
+            object["metadata"]["labels"] = labels;
+            created(&Job, &object)["metadata"]["labels"].clone()
+        };
+        let owner = |kind: &str, name: &str| json!({"kind": kind, "name": name, "controller": true});
+        assert_eq!(labels(owner("CronJob", "tick"), json!({})), json!({"a": "b", "cronjob-name": "tick"}));
+        assert_eq!(labels(owner("CronJob", "tick"), json!({"c": "d"})), json!({"c": "d", "cronjob-name": "tick"}));
+        assert_eq!(labels(owner("CronJob", "tick"), json!({"cronjob-name": "x"}))["cronjob-name"], "x");
+        assert_eq!(labels(owner("CronJob", "no label"), json!({})), json!({"a": "b"}));
+        assert_eq!(labels(owner("Other", "tick"), json!({})), json!({"a": "b"}));
     }
 
     #[test]

@@ -1,0 +1,314 @@
+//! Decides what a CronJob needs next. Reads nothing, writes nothing, waits for nothing.
+//!
+//! ```text
+//! cronjob, its jobs, now ── sync ──▶ Plan.deletions   history, and what is replaced
+//!                                    Plan.run         the Job of the newest instant that is due
+//!                                    Plan.then ── settle(how that went) ──▶ Settlement
+//!                                                    status   lists the Job and accounts for the instants, in one write
+//!                                                    untrack  finalizers go once it stands
+//!                                                    events   are told once it stands
+//! ```
+//! Every due instant gets one outcome, Ran or Skipped, in time's order: the annotation `accounted-until` says up to where
+//! (`status.lastScheduleTime` says so too). The Job of an instant is made before the instant is recorded, and carries a
+//! finalizer until it is. Whatever dies in between, the Job is found by the next decision: no instant gets a second one, and
+//! none gets lost. The names of Jobs are made from the instants, so that not even a decision on what is long past makes two.
+//!
+//! Only the newest instant may run. What holds it back (Forbid, suspension, the server's refusal) may yet go away; a
+//! newer instant, its deadline or an edit of the schedule turns it into a skipped one.
+
+use crate::cronjob::active::Active;
+use crate::cronjob::draft::Draft;
+use crate::cronjob::due::{Due, Held, due, overtaken};
+use crate::cronjob::events;
+use crate::cronjob::facts::{ChildFacts, CronJobFacts, Policy};
+use crate::cronjob::history;
+use crate::cronjob::outcome::{Outcome, Reason, Span};
+use crate::cronjob::template::{is_name_of, job_name};
+use crate::cronjob::ticks::{NoTicks, Ticks};
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+use std::collections::BTreeSet;
+
+/// Missed instants beyond which somebody is told (K:pkg/controller/cronjob/utils.go).
+const MANY_MISSED: u64 = 100;
+/// The clock may run this far behind what is accounted for before somebody is told.
+const BEHIND: SignedDuration = SignedDuration::from_hours(1);
+
+/// Names one Job, not just any Job of that name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobRef {
+    /// metadata.name
+    pub name: String,
+    /// metadata.uid
+    pub uid: String,
+}
+
+impl JobRef {
+    /// The reference to a Job.
+    pub fn of(child: &ChildFacts) -> Self {
+        Self { name: child.name.clone(), uid: child.uid.clone() }
+    }
+}
+
+/// What the decisions remember of a CronJob. Nothing hangs on it but how often and how precisely something is told, and that a
+/// cache that lags cannot make what was recorded due again.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Memory {
+    /// Of which CronJob.
+    pub uid: String,
+    /// What was recorded last.
+    pub accounted: Option<Timestamp>,
+    /// What holds the newest instant back.
+    pub held: Option<Held>,
+    /// It was suspended when it was last looked at, so that is why nothing happened since.
+    pub suspended: bool,
+    /// Uids of Jobs that were told to be unexpected.
+    pub unexpected: BTreeSet<String>,
+    /// What was told to be wrong with it, which is told once.
+    pub troubles: BTreeSet<String>,
+}
+
+/// A Job to be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Run {
+    /// The instant.
+    pub tick: Timestamp,
+    /// The Job's name.
+    pub name: String,
+}
+
+/// First the work on Jobs, then what follows from how it went.
+#[must_use = "a decision nobody applies is a lost decision"]
+#[derive(Debug)]
+pub struct Plan {
+    /// Deleted first, with propagation Background.
+    pub deletions: Vec<JobRef>,
+    /// Made next, but not if a Job of `must_go` is still there.
+    pub run: Option<Run>,
+    /// Those of `deletions` that have to be gone before the Job is made.
+    pub must_go: BTreeSet<String>,
+    /// Told how the work went, says what is written: `Draft::settle`.
+    pub then: Draft,
+}
+
+/// How the work went.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Done {
+    /// Uids of Jobs that could not be deleted.
+    pub left: BTreeSet<String>,
+    /// What became of the Job to be made.
+    pub made: Made,
+}
+
+/// What became of the Job to be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Made {
+    /// Nothing was to be made.
+    Nothing,
+    /// It was made, at this resource version.
+    Created(JobRef, Option<String>),
+    /// It was there already, and is this CronJob's; `true`: it runs.
+    Existed(JobRef, bool),
+    /// It could not be made, perhaps because what it replaces could not be deleted.
+    Failed,
+    /// Its namespace is going away: nothing to tell, nothing to try again.
+    NamespaceGoes,
+}
+
+/// Decides on a CronJob, given the Jobs that it controls. `local` is the zone of schedules without one.
+pub fn sync(
+    cronjob: &CronJobFacts,
+    children: &[&ChildFacts],
+    memory: &Memory,
+    local: &TimeZone,
+    now: Timestamp,
+) -> Plan {
+    let memory = match memory.uid == cronjob.uid {
+        true => memory.clone(),
+        false => Memory { uid: cronjob.uid.clone(), ..Memory::default() },
+    };
+    let accounted = [cronjob.accounted_until, cronjob.last_schedule, memory.accounted];
+    let accounted = accounted.into_iter().flatten().fold(cronjob.created_at, Timestamp::max);
+    let unrecorded = unrecorded(cronjob, children, accounted);
+    let active = Active::review(cronjob, children, unrecorded, &memory.unexpected);
+    let deletions = history::surplus(cronjob, children);
+    let mut draft = Draft::new(cronjob, active, children, memory, accounted);
+    if accounted.duration_since(now) > BEHIND {
+        draft.trouble(events::clock_behind(accounted));
+    }
+    let mut plan = Plan { deletions, run: None, must_go: BTreeSet::new(), then: draft };
+    if let Some(child) = unrecorded {
+        record(&mut plan.then, cronjob, child, local);
+        return plan;
+    }
+    if cronjob.deleted {
+        return plan;
+    }
+    if let Some(before) = &cronjob.scheduled_before {
+        // What the old schedule cannot be read from had no instants.
+        if let Ok(ticks) = Ticks::read(before, None, local)
+            && let Some(due) = plan.then.due(&ticks, now)
+        {
+            decide(&mut plan, cronjob, &ticks, due, now, Ends::Now);
+            return plan;
+        }
+        plan.then.draw_line(now);
+    }
+    if let Some(ticks) = ticks(cronjob, local, &mut plan.then) {
+        go_on(&mut plan, cronjob, &ticks, now);
+    }
+    plan
+}
+
+/// A Job that was made, but whose instant is not recorded: somebody died or was overtaken in between.
+fn unrecorded<'a>(cronjob: &CronJobFacts, children: &[&'a ChildFacts], accounted: Timestamp) -> Option<&'a ChildFacts> {
+    let is_unrecorded =
+        |child: &&&ChildFacts| child.tick.is_some_and(|tick| accounted < tick && is_made_for(child, cronjob, tick));
+    children.iter().filter(is_unrecorded).min_by_key(|child| child.tick).copied()
+}
+
+/// Whether the finalizer is ours to count on: one who writes another instant into a Job does not write its name.
+fn is_made_for(child: &ChildFacts, cronjob: &CronJobFacts, tick: Timestamp) -> bool {
+    child.tracked && is_name_of(&child.name, &cronjob.name, tick)
+}
+
+fn record(draft: &mut Draft, cronjob: &CronJobFacts, child: &ChildFacts, local: &TimeZone) {
+    let Some(tick) = child.tick else { return };
+    let schedule = cronjob.scheduled_before.as_deref().unwrap_or(&cronjob.schedule);
+    let zone = cronjob.time_zone.as_deref().filter(|_| cronjob.scheduled_before.is_none());
+    if let Ok(ticks) = Ticks::read(schedule, zone, local) {
+        let (outcomes, counted) = overtaken(&ticks, draft.accounted, tick, draft.memory.held, draft.otherwise());
+        draft.account(outcomes, counted.last);
+        if !counted.is_whole {
+            return;
+        }
+    }
+    draft.ran(tick, JobRef::of(child), child.end.is_none());
+}
+
+/// The CronJob's instants, unless it is suspended or something is wrong with it, of which is told once.
+fn ticks(cronjob: &CronJobFacts, local: &TimeZone, draft: &mut Draft) -> Option<Ticks> {
+    let ticks = Ticks::read(&cronjob.schedule, cronjob.time_zone.as_deref(), local);
+    if let Err(NoTicks::UnknownZone(zone)) = &ticks {
+        draft.trouble(events::unknown_zone(zone));
+        return None;
+    }
+    if cronjob.suspended {
+        draft.memory.suspended = true;
+        return None;
+    }
+    if cronjob.schedule.contains("TZ") {
+        draft.trouble(events::unsupported(&cronjob.schedule));
+    }
+    match ticks {
+        Ok(ticks) => Some(ticks),
+        Err(NoTicks::UnknownZone(zone)) => {
+            draft.trouble(events::unknown_zone(&zone));
+            None
+        }
+        Err(NoTicks::Unparseable(error)) => {
+            draft.trouble(events::unparseable(&cronjob.schedule, &error));
+            None
+        }
+    }
+}
+
+fn go_on(plan: &mut Plan, cronjob: &CronJobFacts, ticks: &Ticks, now: Timestamp) {
+    match plan.then.due(ticks, now) {
+        Some(due) => decide(plan, cronjob, ticks, due, now, Ends::WithTheNext),
+        None => {
+            plan.then.memory.suspended = false;
+            plan.then.wake_at = ticks.next_after(plan.then.accounted);
+            if plan.then.wake_at.is_none() {
+                plan.then.trouble(events::impossible(&cronjob.schedule));
+            }
+        }
+    }
+}
+
+/// How long an instant that is held back may still run.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ends {
+    /// Its schedule is no more.
+    Now,
+    /// Until the next one is due.
+    WithTheNext,
+}
+
+/// Decides on what is due.
+fn decide(plan: &mut Plan, cronjob: &CronJobFacts, ticks: &Ticks, due: Due, now: Timestamp, ends: Ends) {
+    let draft = &mut plan.then;
+    let n_missed = due.n_overtaken() + 1;
+    let otherwise = draft.otherwise();
+    draft.account(due.overtaken, due.overtaken_until);
+    // Without: the count goes on in the next decision, which the write of this one brings about.
+    let Some(tick) = due.newest else { return };
+    let deadline = cronjob.starting_deadline_seconds.map(|seconds| later(tick, seconds));
+    let held = draft.memory.held.filter(|held| held.tick == tick).map(|held| held.by);
+    draft.memory.suspended = cronjob.suspended;
+    draft.wake_at = ticks.next_after(tick);
+    if deadline.is_some_and(|deadline| deadline <= now) {
+        draft.events.push(events::missed(tick));
+        let otherwise = if otherwise == Reason::Suspended { otherwise } else { Reason::Deadline };
+        draft.skip(tick, held.unwrap_or(otherwise));
+    } else if cronjob.suspended {
+        draft.skip(tick, Reason::Suspended);
+    } else if cronjob.policy == Policy::Forbid && !draft.active.is_empty() {
+        if held != Some(Reason::Forbid) {
+            draft.events.push(events::already_active());
+        }
+        draft.memory.held = Some(Held { tick, by: Reason::Forbid });
+        draft.wake_at = [draft.wake_at, deadline].into_iter().flatten().min();
+        if ends == Ends::Now {
+            draft.skip(tick, Reason::Forbid);
+        }
+    } else {
+        if MANY_MISSED < n_missed_in_time(cronjob, ticks, n_missed, now) {
+            draft.events.push(events::too_many_missed());
+        }
+        if cronjob.policy == Policy::Replace {
+            plan.must_go = draft.replace();
+            plan.deletions.extend(draft.replaced.iter().map(|(job, _)| job.clone()));
+        }
+        plan.run = Some(Run { tick, name: job_name(&cronjob.name, tick, ticks.is_under_a_minute()) });
+        return;
+    }
+    if ends == Ends::Now {
+        draft.draw_line(now);
+        // The new schedule is looked at when this has been written.
+        draft.wake_at = None;
+    }
+}
+
+/// The missed instants that could still have been started.
+fn n_missed_in_time(cronjob: &CronJobFacts, ticks: &Ticks, n_missed: u64, now: Timestamp) -> u64 {
+    let Some(seconds) = cronjob.starting_deadline_seconds else { return n_missed };
+    let from = later(now, -seconds);
+    n_missed.min(ticks.count(from, later(now, 1), MANY_MISSED + 1).0)
+}
+
+/// So many seconds later, or at the end of time.
+fn later(at: Timestamp, seconds: i64) -> Timestamp {
+    let end = if seconds < 0 { Timestamp::MIN } else { Timestamp::MAX };
+    at.checked_add(SignedDuration::from_secs(seconds)).unwrap_or(end)
+}
+
+impl Draft {
+    /// What is due after what is accounted for.
+    fn due(&self, ticks: &Ticks, now: Timestamp) -> Option<Due> {
+        due(ticks, self.accounted, now, self.memory.held, self.otherwise())
+    }
+
+    /// Why instants were overtaken of which nothing else is known.
+    fn otherwise(&self) -> Reason {
+        if self.memory.suspended { Reason::Suspended } else { Reason::Downtime }
+    }
+
+    fn skip(&mut self, tick: Timestamp, reason: Reason) {
+        self.account(vec![Outcome::Skipped(Span::one(tick), reason)], Some(tick));
+    }
+}
+
+#[cfg(test)]
+#[path = "sync_tests.rs"]
+mod tests;

@@ -1,0 +1,439 @@
+//! Decisions about CronJobs: what is due, what holds it back, what is accounted for, and what is found after a crash.
+
+use super::*;
+use crate::cronjob::draft::{Settlement, StatusWrite};
+use crate::cronjob::facts::End;
+use crate::cronjob::testing::cronjob;
+use serde_json::json;
+
+/// An instant of the first of January 2026, the day on which `cronjob` was created at midnight.
+fn at(time: &str) -> Timestamp {
+    format!("2026-01-01T{time}Z").parse().unwrap()
+}
+
+fn hourly(spec: serde_json::Value) -> CronJobFacts {
+    cronjob("0 * * * *", spec)
+}
+
+/// The Job made for an instant, recorded and running.
+fn child(tick: Timestamp) -> ChildFacts {
+    let name = job_name("tick", tick, false);
+    ChildFacts {
+        uid: format!("uid-{name}"),
+        name,
+        cronjob: "u".into(),
+        tracked: false,
+        deleted: false,
+        end: None,
+        started_at: Some(tick),
+        completed_at: None,
+        tick: Some(tick),
+    }
+}
+
+fn ended(tick: Timestamp, end: End) -> ChildFacts {
+    let completed_at = (end == End::Complete).then_some(tick);
+    ChildFacts { end: Some(end), completed_at, ..child(tick) }
+}
+
+/// The CronJob as it stands once these Jobs of it are listed as active.
+fn with_active(mut cronjob: CronJobFacts, children: &[&ChildFacts]) -> CronJobFacts {
+    cronjob.active = children.iter().map(|child| child.reference("n")).collect();
+    cronjob.last_schedule = children.iter().filter_map(|child| child.tick).max();
+    cronjob
+}
+
+/// Decides, and settles as if everything had worked.
+fn decide_at(now: &str, cronjob: &CronJobFacts, children: &[&ChildFacts], memory: &Memory) -> (Plan2, Settlement) {
+    let plan = sync(cronjob, children, memory, &TimeZone::UTC, at(now));
+    let made = plan.run.as_ref().map_or(Made::Nothing, |run| {
+        Made::Created(JobRef { name: run.name.clone(), uid: format!("uid-{}", run.name) }, None)
+    });
+    let seen = Plan2 {
+        deletions: plan.deletions.iter().map(|job| job.name.clone()).collect(),
+        run: plan.run.as_ref().map(|run| run.tick),
+    };
+    let settlement = plan.then.settle(plan.run, Done { left: BTreeSet::new(), made });
+    (seen, settlement)
+}
+
+/// The work of a plan.
+#[derive(Debug, PartialEq)]
+struct Plan2 {
+    deletions: Vec<String>,
+    run: Option<Timestamp>,
+}
+
+/// What became of instants, in words.
+fn outcomes(settlement: &Settlement) -> Vec<String> {
+    let time = |at: Timestamp| at.strftime("%H:%M").to_string();
+    let outcome = |outcome: &Outcome| match outcome {
+        Outcome::Ran(tick) => format!("{} ran", time(*tick)),
+        Outcome::Skipped(Span { first, last, n: 1 }, reason) if first == last => {
+            format!("{} {}", time(*first), reason.as_str())
+        }
+        Outcome::Skipped(span, reason) => {
+            format!("{}-{} x{} {}", time(span.first), time(span.last), span.n, reason.as_str())
+        }
+    };
+    settlement.outcomes.iter().map(outcome).collect()
+}
+
+fn events(settlement: &Settlement) -> Vec<String> {
+    settlement.events.iter().map(|event| format!("{} {}", event.reason, event.message)).collect()
+}
+
+fn reasons(settlement: &Settlement) -> Vec<&str> {
+    settlement.events.iter().map(|event| event.reason).collect()
+}
+
+#[track_caller]
+fn written(settlement: &Settlement) -> &StatusWrite {
+    settlement.write.as_ref().expect("there is something to write")
+}
+
+#[test]
+fn nothing_is_due_before_the_first_instant() {
+    let (work, settled) = decide_at("00:59:59", &hourly(json!({})), &[], &Memory::default());
+    assert_eq!(work, Plan2 { deletions: vec![], run: None });
+    assert_eq!((settled.write, settled.wake_at), (None, Some(at("01:00:00"))));
+}
+
+#[test]
+fn a_job_is_made_at_the_instant_recorded_and_then_freed() {
+    let (work, settled) = decide_at("01:00:00", &hourly(json!({})), &[], &Memory::default());
+    assert_eq!(work.run, Some(at("01:00:00")));
+    let write = written(&settled);
+    assert_eq!(write.last_schedule, Some(at("01:00:00")));
+    assert_eq!(write.accounted_until, Some(at("01:00:00")));
+    assert_eq!(write.active[0].name.as_deref(), Some("tick-29453820"));
+    assert_eq!(settled.untrack[0].name, "tick-29453820");
+    assert_eq!(settled.wake_at, Some(at("02:00:00")));
+    assert_eq!(outcomes(&settled), ["01:00 ran"]);
+}
+
+#[test]
+fn after_a_downtime_only_the_newest_runs_and_the_others_are_accounted_for() {
+    let (work, settled) = decide_at("05:30:00", &hourly(json!({})), &[], &Memory::default());
+    assert_eq!(work.run, Some(at("05:00:00")));
+    assert_eq!(outcomes(&settled), ["01:00-04:00 x4 downtime", "05:00 ran"]);
+    let told =
+        "SkippedRuns Skipped 4 runs due from 2026-01-01T01:00:00Z to 2026-01-01T04:00:00Z: no controller was running";
+    assert_eq!(events(&settled), [told]);
+    assert_eq!(written(&settled).accounted_until, Some(at("05:00:00")));
+}
+
+#[test]
+fn more_than_a_hundred_missed_instants_are_told_of_but_the_newest_runs() {
+    let every_minute = cronjob("* * * * *", json!({}));
+    let (work, settled) = decide_at("01:41:00", &every_minute, &[], &Memory::default());
+    assert_eq!(work.run, Some(at("01:41:00")));
+    assert_eq!(reasons(&settled), ["TooManyMissedTimes", "SkippedRuns"]);
+    let (_, settled) = decide_at("01:40:00", &every_minute, &[], &Memory::default());
+    assert_eq!(reasons(&settled), ["SkippedRuns"]);
+    let with_deadline = cronjob("* * * * *", json!({"startingDeadlineSeconds": 600}));
+    let (_, settled) = decide_at("05:00:00", &with_deadline, &[], &Memory::default());
+    assert_eq!(reasons(&settled), ["SkippedRuns"], "only what could still start counts");
+}
+
+#[test]
+fn a_job_that_was_made_but_not_recorded_is_recorded_not_made_again() {
+    let made = ChildFacts { tracked: true, ..child(at("01:00:00")) };
+    let (work, settled) = decide_at("02:10:00", &hourly(json!({})), &[&made], &Memory::default());
+    assert_eq!(work.run, None, "the next one is made when this one stands");
+    assert_eq!(outcomes(&settled), ["01:00 ran"]);
+    assert_eq!(written(&settled).active, [made.reference("n")]);
+    assert_eq!(settled.untrack, [JobRef::of(&made)]);
+    assert_eq!(reasons(&settled), [""; 0]);
+}
+
+#[test]
+fn a_job_that_ended_or_is_deleted_before_it_was_recorded_ran_all_the_same() {
+    let done = ChildFacts { tracked: true, deleted: true, ..ended(at("03:00:00"), End::Complete) };
+    let (work, settled) = decide_at("03:00:10", &hourly(json!({})), &[&done], &Memory::default());
+    assert_eq!(work.run, None);
+    assert_eq!(outcomes(&settled), ["01:00-02:00 x2 downtime", "03:00 ran"]);
+    assert!(written(&settled).active.is_empty());
+    assert_eq!(settled.untrack, [JobRef::of(&done)]);
+}
+
+#[test]
+fn a_recorded_job_loses_its_finalizer_without_another_write() {
+    let made = ChildFacts { tracked: true, ..child(at("01:00:00")) };
+    let mut stands = with_active(hourly(json!({})), &[&made]);
+    stands.accounted_until = Some(at("01:00:00"));
+    let (_, settled) = decide_at("01:00:01", &stands, &[&made], &Memory::default());
+    assert_eq!((settled.write, settled.untrack), (None, vec![JobRef::of(&made)]));
+}
+
+#[test]
+fn what_somebody_wrote_into_a_job_decides_nothing() {
+    let made =
+        ChildFacts { tracked: true, tick: Some("9999-01-01T00:00:00Z".parse().unwrap()), ..child(at("01:00:00")) };
+    let (work, settled) = decide_at("02:00:00", &hourly(json!({})), &[&made], &Memory::default());
+    assert_eq!(work.run, Some(at("02:00:00")));
+    assert_eq!(settled.untrack.len(), 2);
+}
+
+#[test]
+fn a_clock_set_back_makes_nothing_due_again() {
+    let mut stands = hourly(json!({}));
+    stands.last_schedule = Some(at("05:00:00"));
+    let (work, settled) = decide_at("04:30:00", &stands, &[], &Memory::default());
+    assert_eq!((work.run, settled.wake_at), (None, Some(at("06:00:00"))));
+    assert_eq!(reasons(&settled), [""; 0]);
+    let (work, settled) = decide_at("01:00:00", &stands, &[], &Memory::default());
+    assert_eq!(work.run, None);
+    assert_eq!(reasons(&settled), ["ClockBehind"]);
+    let (_, settled) = decide_at("01:00:00", &stands, &[], &settled.memory);
+    assert_eq!(reasons(&settled), [""; 0], "told once");
+}
+
+#[test]
+fn what_is_remembered_outweighs_what_a_cache_or_a_writer_shows() {
+    let memory = Memory { uid: "u".into(), accounted: Some(at("02:00:00")), ..Memory::default() };
+    let (work, settled) = decide_at("02:00:01", &hourly(json!({})), &[], &memory);
+    assert_eq!(work.run, None);
+    assert_eq!(written(&settled).accounted_until, Some(at("02:00:00")), "what was taken away is put back");
+    let of_another = Memory { uid: "before".into(), ..memory };
+    let (work, _) = decide_at("02:00:01", &hourly(json!({})), &[], &of_another);
+    assert_eq!(work.run, Some(at("02:00:00")));
+}
+
+#[test]
+fn forbid_holds_the_newest_back_until_the_job_before_has_ended() {
+    let running = child(at("01:00:00"));
+    let forbid = with_active(hourly(json!({"concurrencyPolicy": "Forbid"})), &[&running]);
+    let (work, settled) = decide_at("02:00:00", &forbid, &[&running], &Memory::default());
+    assert_eq!((work.run, &settled.write), (None, &None), "it may yet run");
+    assert_eq!(reasons(&settled), ["JobAlreadyActive"]);
+    assert_eq!(settled.wake_at, Some(at("03:00:00")));
+    let (_, again) = decide_at("02:00:01", &forbid, &[&running], &settled.memory);
+    assert_eq!(reasons(&again), [""; 0], "told once");
+
+    let (_, overtaken) = decide_at("03:00:00", &forbid, &[&running], &settled.memory);
+    assert_eq!(outcomes(&overtaken), ["02:00 forbid"]);
+    assert_eq!(written(&overtaken).accounted_until, Some(at("02:00:00")), "03:00 may yet run");
+    assert_eq!(written(&overtaken).last_schedule, Some(at("01:00:00")));
+    assert_eq!(reasons(&overtaken), ["JobAlreadyActive", "SkippedRuns"]);
+
+    let mut stands = forbid.clone();
+    stands.accounted_until = Some(at("02:00:00"));
+    let done = ended(at("01:00:00"), End::Complete);
+    let (work, late) = decide_at("03:20:00", &stands, &[&done], &overtaken.memory);
+    assert_eq!(work.run, Some(at("03:00:00")));
+    assert_eq!(outcomes(&late), ["03:00 ran"]);
+    assert_eq!(reasons(&late), ["SawCompletedJob"]);
+}
+
+#[test]
+fn what_forbid_held_back_past_its_deadline_was_skipped_for_forbid() {
+    let running = child(at("01:00:00"));
+    let spec = json!({"concurrencyPolicy": "Forbid", "startingDeadlineSeconds": 300});
+    let forbid = with_active(hourly(spec), &[&running]);
+    let (_, held) = decide_at("02:00:00", &forbid, &[&running], &Memory::default());
+    assert_eq!(held.wake_at, Some(at("02:05:00")));
+    let (_, skipped) = decide_at("02:05:00", &forbid, &[&running], &held.memory);
+    assert_eq!(outcomes(&skipped), ["02:00 forbid"]);
+    assert_eq!(skipped.wake_at, Some(at("03:00:00")));
+    let told = "MissSchedule Missed scheduled time to start a job: Thu, 01 Jan 2026 02:00:00 +0000";
+    assert_eq!(events(&skipped)[0], told);
+}
+
+#[test]
+fn replace_deletes_what_runs_and_makes_the_new_job() {
+    let running = child(at("01:00:00"));
+    let replace = with_active(hourly(json!({"concurrencyPolicy": "Replace"})), &[&running]);
+    let (work, settled) = decide_at("02:00:00", &replace, &[&running], &Memory::default());
+    assert_eq!(work, Plan2 { deletions: vec![running.name.clone()], run: Some(at("02:00:00")) });
+    let names: Vec<_> = written(&settled).active.iter().map(|entry| entry.name.clone().unwrap()).collect();
+    assert_eq!(names, [job_name("tick", at("02:00:00"), false)]);
+
+    let plan = sync(&replace, &[&running], &Memory::default(), &TimeZone::UTC, at("02:00:00"));
+    let left = BTreeSet::from([running.uid.clone()]);
+    assert_eq!(plan.must_go, left);
+    let settled = plan.then.settle(plan.run, Done { left, made: Made::Failed });
+    assert_eq!(settled.write, None, "what could not be deleted stays active");
+}
+
+#[test]
+fn suspension_holds_back_and_resuming_starts_the_newest() {
+    let suspended = hourly(json!({"suspend": true}));
+    let (work, settled) = decide_at("04:30:00", &suspended, &[], &Memory::default());
+    assert_eq!((work.run, &settled.write, settled.wake_at), (None, &None, None));
+    let (work, resumed) = decide_at("04:31:00", &hourly(json!({})), &[], &settled.memory);
+    assert_eq!(work.run, Some(at("04:00:00")));
+    assert_eq!(outcomes(&resumed), ["01:00-03:00 x3 suspended", "04:00 ran"]);
+    assert!(!resumed.memory.suspended);
+    let (work, late) = decide_at("04:31:00", &hourly(json!({"startingDeadlineSeconds": 60})), &[], &settled.memory);
+    assert_eq!(work.run, None);
+    assert_eq!(outcomes(&late), ["01:00-03:00 x3 suspended", "04:00 suspended"]);
+}
+
+#[test]
+fn a_deadline_of_what_nobody_could_start_is_told() {
+    let (work, settled) =
+        decide_at("03:01:00", &hourly(json!({"startingDeadlineSeconds": 60})), &[], &Memory::default());
+    assert_eq!(work.run, None);
+    assert_eq!(outcomes(&settled), ["01:00-02:00 x2 downtime", "03:00 deadline"]);
+    assert_eq!(reasons(&settled), ["MissSchedule", "SkippedRuns", "SkippedRuns"]);
+    let (work, _) = decide_at("03:00:59", &hourly(json!({"startingDeadlineSeconds": 60})), &[], &Memory::default());
+    assert_eq!(work.run, Some(at("03:00:00")));
+}
+
+#[test]
+fn what_the_server_refuses_is_tried_again_until_the_next_instant() {
+    let plan = sync(&hourly(json!({})), &[], &Memory::default(), &TimeZone::UTC, at("01:00:00"));
+    let refused = plan.then.settle(plan.run, Done { left: BTreeSet::new(), made: Made::Failed });
+    assert_eq!((&refused.write, refused.wake_at), (&None, Some(at("02:00:00"))));
+    let (work, again) = decide_at("01:00:01", &hourly(json!({})), &[], &refused.memory);
+    assert_eq!((work.run, outcomes(&again)), (Some(at("01:00:00")), vec!["01:00 ran".to_owned()]));
+    let (_, next) = decide_at("02:00:00", &hourly(json!({})), &[], &refused.memory);
+    assert_eq!(outcomes(&next), ["01:00 failed", "02:00 ran"]);
+}
+
+#[test]
+fn the_history_keeps_the_newest() {
+    let hours = ["01:00:00", "02:00:00", "03:00:00", "04:00:00"].map(at);
+    let mut children: Vec<ChildFacts> = hours.iter().map(|hour| ended(*hour, End::Complete)).collect();
+    children.extend(hours.iter().map(|hour| ChildFacts { name: format!("f{hour}"), ..ended(*hour, End::Failed) }));
+    let children: Vec<&ChildFacts> = children.iter().rev().collect();
+    let mut stands = hourly(json!({"successfulJobsHistoryLimit": 2, "failedJobsHistoryLimit": 3}));
+    stands.last_schedule = Some(hours[3]);
+    let (work, settled) = decide_at("04:10:00", &stands, &children, &Memory::default());
+    let name = |hour: Timestamp| job_name("tick", hour, false);
+    assert_eq!(work.deletions, [name(hours[0]), name(hours[1]), format!("f{}", hours[0])]);
+    assert_eq!(written(&settled).last_successful, Some(hours[3]));
+}
+
+#[test]
+fn jobs_made_by_hand_are_told_once_and_block_nothing() {
+    let by_hand = ChildFacts { name: "manual".into(), tick: None, ..child(at("01:00:00")) };
+    let forbid = hourly(json!({"concurrencyPolicy": "Forbid"}));
+    let (work, settled) = decide_at("01:00:00", &forbid, &[&by_hand], &Memory::default());
+    assert_eq!(work.run, Some(at("01:00:00")));
+    assert_eq!(events(&settled), ["UnexpectedJob Saw a job that the controller did not create or forgot: manual"]);
+    let (_, settled) = decide_at("01:00:01", &forbid, &[&by_hand], &settled.memory);
+    assert_eq!(reasons(&settled), [""; 0]);
+}
+
+#[test]
+fn jobs_that_went_missing_leave_the_list() {
+    let gone = child(at("01:00:00"));
+    let stands = with_active(hourly(json!({})), &[&gone]);
+    let (_, settled) = decide_at("01:10:00", &stands, &[], &Memory::default());
+    assert!(written(&settled).active.is_empty());
+    assert_eq!(events(&settled), [format!("MissingJob Active job went missing: {}", gone.name)]);
+}
+
+#[test]
+fn what_cannot_be_scheduled_is_told_and_nothing_happens() {
+    let wrong = |schedule: &str, spec: serde_json::Value| {
+        let (work, settled) = decide_at("05:00:00", &cronjob(schedule, spec), &[], &Memory::default());
+        assert_eq!((work.run, &settled.write, settled.wake_at), (None, &None, None));
+        events(&settled)
+    };
+    assert_eq!(
+        wrong("59 23 31 2 *", json!({})),
+        [
+            "InvalidSchedule invalid schedule: 59 23 31 2 * : time difference between two schedules is less than 1 second"
+        ]
+    );
+    assert_eq!(
+        wrong("0 * * * *", json!({"timeZone": "Mars/X"})),
+        ["UnknownTimeZone invalid timeZone: \"Mars/X\": unknown time zone Mars/X"]
+    );
+    assert_eq!(
+        wrong("nonsense", json!({})),
+        ["UnparseableSchedule unparseable schedule: \"nonsense\" : expected exactly 5 fields, found 1: [nonsense]"]
+    );
+    for odd in ["", "TZ=", "TZ=Mars/X * * * * *", "@every", "\u{0}", "* * * * * *"] {
+        assert_eq!(wrong(odd, json!({})).last().unwrap().split(' ').next(), Some("UnparseableSchedule"), "{odd:?}");
+    }
+}
+
+#[test]
+fn a_zone_in_the_schedule_works_and_is_told_to_be_unsupported() {
+    let zoned = cronjob("TZ=America/New_York 0 3 * * *", json!({}));
+    let (work, settled) = decide_at("08:00:00", &zoned, &[], &Memory::default());
+    assert_eq!(work.run, Some(at("08:00:00")));
+    assert_eq!(
+        events(&settled),
+        [
+            "UnsupportedSchedule CRON_TZ or TZ used in schedule \"TZ=America/New_York 0 3 * * *\" is not officially supported, see https://kubernetes.io/docs/concepts/workloads/controllers/cron-jobs/ for more details"
+        ]
+    );
+}
+
+#[test]
+fn an_edited_schedule_counts_from_the_edit_and_the_old_one_until_then() {
+    let edited = |now: &str, spec: serde_json::Value, memory: &Memory, children: &[&ChildFacts]| {
+        let mut edited = cronjob("30 * * * *", spec);
+        edited.scheduled_before = Some("0 * * * *".into());
+        edited.last_schedule = Some(at("01:00:00"));
+        edited.active = children.iter().map(|child| child.reference("n")).collect();
+        decide_at(now, &edited, children, memory)
+    };
+    // Nothing of the old one is due; 01:30 lies before the edit and is none of the new one's.
+    let (work, line) = edited("01:40:20", json!({}), &Memory::default(), &[]);
+    assert_eq!((work.run, outcomes(&line)), (None, vec![]));
+    assert_eq!(written(&line).accounted_until, Some(at("01:40:20")));
+    assert!(written(&line).forget_scheduled_before);
+    assert_eq!(line.wake_at, Some(at("02:30:00")));
+    // What was due and held back by nothing runs.
+    let (work, late) = edited("02:00:00", json!({}), &Memory::default(), &[]);
+    assert_eq!((work.run, written(&late).forget_scheduled_before), (Some(at("02:00:00")), false));
+    // What was held back does not, as its schedule is no more.
+    let running = child(at("01:00:00"));
+    let (work, dropped) = edited("02:10:00", json!({"concurrencyPolicy": "Forbid"}), &Memory::default(), &[&running]);
+    assert_eq!((work.run, outcomes(&dropped)), (None, vec!["02:00 forbid".to_owned()]));
+    assert_eq!(written(&dropped).accounted_until, Some(at("02:10:00")));
+    let (work, dropped) = edited("03:10:00", json!({"suspend": true}), &Memory::default(), &[]);
+    assert_eq!((work.run, outcomes(&dropped)), (None, vec!["02:00 downtime".to_owned(), "03:00 suspended".to_owned()]));
+    assert!(written(&dropped).forget_scheduled_before);
+}
+
+#[test]
+fn a_cronjob_that_goes_frees_its_jobs_and_makes_none() {
+    let made = ChildFacts { tracked: true, tick: None, ..child(at("01:00:00")) };
+    let mut going = hourly(json!({}));
+    going.deleted = true;
+    let (work, settled) = decide_at("02:00:00", &going, &[&made], &Memory::default());
+    assert_eq!((work.run, settled.wake_at), (None, None));
+    assert_eq!(settled.untrack, [JobRef::of(&made)]);
+}
+
+#[test]
+fn schedules_under_a_minute_count_from_the_creation_and_name_jobs_by_the_second() {
+    let often = cronjob("@every 20s", json!({}));
+    let plan = sync(&often, &[], &Memory::default(), &TimeZone::UTC, at("00:00:45"));
+    assert_eq!(plan.run, Some(Run { tick: at("00:00:40"), name: "tick-1767225640".into() }));
+    let (_, settled) = decide_at("00:00:45", &often, &[], &Memory::default());
+    assert_eq!(outcomes(&settled), ["00:00 downtime", "00:00 ran"]);
+    assert_eq!(settled.wake_at, Some(at("00:01:00")));
+}
+
+#[test]
+fn a_century_of_missed_instants_is_counted_in_bounded_steps() {
+    let mut memory = Memory::default();
+    let mut old = cronjob("*/2 * * * *", json!({}));
+    old.created_at = "2025-01-01T00:00:00Z".parse().unwrap();
+    let mut n = 0;
+    for step in 1.. {
+        let (work, settled) = decide_at("00:00:00", &old, &[], &memory);
+        n += settled
+            .outcomes
+            .iter()
+            .map(|outcome| match outcome {
+                Outcome::Skipped(span, _) => span.n,
+                Outcome::Ran(_) => 1,
+            })
+            .sum::<u64>();
+        (old.accounted_until, memory) = (written(&settled).accounted_until, settled.memory);
+        if work.run.is_some() {
+            assert_eq!(step, 3);
+            break;
+        }
+    }
+    assert_eq!(n, 365 * 24 * 30);
+}
