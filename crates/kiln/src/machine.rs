@@ -1,7 +1,12 @@
 //! This machine's clock and randomness: the only place that reads them.
 
 use jiff::Timestamp;
-use meta::clock::{Clock, Entropy};
+use meta::clock::{Alarm, Clock, Entropy};
+use nix::sys::time::TimeSpec;
+use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
+use std::os::fd::OwnedFd;
+use std::time::Duration;
+use tokio::net::unix::pipe;
 
 /// The machine's wall clock.
 #[derive(Debug, Clone, Copy)]
@@ -11,6 +16,33 @@ impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
         Timestamp::now()
     }
+
+    fn alarm(&self, at: Timestamp) -> Alarm {
+        match timer(at) {
+            Ok(timer) => Box::pin(async move { drop(timer.readable().await) }),
+            // Without a descriptor to spare the clock is looked at every so often.
+            Err(error) => {
+                tracing::warn!(%error, "no timer for the wall clock; looking at it now and then");
+                let wait = Duration::try_from(at.duration_since(Timestamp::now())).unwrap_or_default();
+                Box::pin(tokio::time::sleep(wait.min(WITHOUT_TIMER)))
+            }
+        }
+    }
+}
+
+/// Longest wait without a timer that notices the clock being set.
+const WITHOUT_TIMER: Duration = Duration::from_secs(1);
+
+/// A timer that becomes readable when the wall clock reaches an instant, or is set, or the machine wakes up. The runtime's own
+/// timers run on another clock, which stands still while the machine sleeps.
+fn timer(at: Timestamp) -> std::io::Result<pipe::Receiver> {
+    let timer = TimerFd::new(ClockId::CLOCK_REALTIME, TimerFlags::TFD_NONBLOCK | TimerFlags::TFD_CLOEXEC)?;
+    // Zero would turn the timer off.
+    let seconds = at.as_second().max(1);
+    let until = Expiration::OneShot(TimeSpec::new(seconds, at.subsec_nanosecond().max(0).into()));
+    timer.set(until, TimerSetTimeFlags::TFD_TIMER_ABSTIME | TimerSetTimeFlags::TFD_TIMER_CANCEL_ON_SET)?;
+    // Of a pipe only this is used: that the runtime can wait until there is something to read.
+    pipe::Receiver::from_file_unchecked(OwnedFd::from(timer).into())
 }
 
 /// The kernel's random numbers.
@@ -50,4 +82,21 @@ pub fn raise_open_files() -> usize {
     };
     let raised = setrlimit(Resource::RLIMIT_NOFILE, hard, hard).is_ok();
     usize::try_from(if raised { hard } else { soft }).unwrap_or(usize::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use jiff::SignedDuration;
+
+    #[tokio::test]
+    async fn an_alarm_rings_at_its_instant_and_at_once_for_one_in_the_past() {
+        let clock = SystemClock;
+        let at = clock.now() + SignedDuration::from_millis(50);
+        clock.alarm(at).await;
+        // A clock that was set meanwhile rings too.
+        assert!(at <= clock.now(), "it rang before {at}");
+        clock.alarm(Timestamp::UNIX_EPOCH).await;
+        clock.alarm(Timestamp::MIN).await;
+    }
 }

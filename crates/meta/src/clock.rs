@@ -1,11 +1,21 @@
 //! Time and randomness as parameters. Only the traits stand here: `kiln` reads the machine's, `sim` its own.
 
 use jiff::Timestamp;
+use std::pin::Pin;
+
+/// Comes to an end when it rings.
+pub type Alarm = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// Tells the wall clock's time.
 pub trait Clock: Send + Sync + 'static {
     /// The current instant.
     fn now(&self) -> Timestamp;
+
+    /// Rings when the clock shows `at` or later, and when the clock was set or the machine slept: whoever waits then looks at
+    /// the clock again. A clock that nobody waits for needs no alarm; then it never rings.
+    fn alarm(&self, _at: Timestamp) -> Alarm {
+        Box::pin(std::future::pending())
+    }
 }
 
 /// A source of random bytes.

@@ -1,23 +1,31 @@
 //! The world's clock and dice, both given by the seed.
 
 use jiff::{SignedDuration, Timestamp};
-use meta::clock::{Clock, Entropy};
+use meta::clock::{Alarm, Clock, Entropy};
 use parking_lot::Mutex;
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 /// Midnight of the first of January 2026, when every simulated world begins.
 pub const BEGINNING: i64 = 1_767_225_600;
 
-/// Tells the time of tokio's paused clock as a wall clock.
+/// Tells the time of tokio's paused clock as a wall clock, which somebody may set.
 #[derive(Debug)]
 pub struct VirtualClock {
     began: Instant,
+    /// How far it has been set forward, or back.
+    step: watch::Sender<SignedDuration>,
 }
 
 impl VirtualClock {
     /// Begins now.
     pub fn new() -> Self {
-        Self { began: Instant::now() }
+        Self { began: Instant::now(), step: watch::Sender::new(SignedDuration::ZERO) }
+    }
+
+    /// Sets it forward, or back.
+    pub fn set_by(&self, step: SignedDuration) {
+        self.step.send_modify(|sum| *sum = sum.saturating_add(step));
     }
 
     /// Time since the world began.
@@ -35,7 +43,20 @@ impl Default for VirtualClock {
 impl Clock for VirtualClock {
     fn now(&self) -> Timestamp {
         let beginning = Timestamp::from_second(BEGINNING).unwrap_or(Timestamp::UNIX_EPOCH);
-        beginning.checked_add(self.elapsed()).unwrap_or(Timestamp::MAX)
+        let shown = self.elapsed().saturating_add(*self.step.borrow());
+        beginning.checked_add(shown).unwrap_or(Timestamp::MAX)
+    }
+
+    fn alarm(&self, at: Timestamp) -> Alarm {
+        let wait = at.duration_since(self.now());
+        let mut step = self.step.subscribe();
+        Box::pin(async move {
+            tokio::select! {
+                biased;
+                _ = step.changed() => {}
+                () = tokio::time::sleep(wait.try_into().unwrap_or_default()) => {}
+            }
+        })
     }
 }
 
