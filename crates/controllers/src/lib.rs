@@ -18,11 +18,13 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod clusterrole;
+mod cronjob;
 mod engine;
 pub mod events;
 mod furnish;
 mod gc;
 mod job;
+pub mod metrics;
 mod namespace;
 mod node;
 mod podgc;
@@ -47,6 +49,10 @@ pub struct Context {
     pub entropy: Arc<dyn meta::clock::Entropy>,
     /// The CA's certificate that clients in pods are to know the API server by; `None` where none could reach it.
     pub root_ca: Option<Arc<str>>,
+    /// The zone of schedules that name none.
+    pub local_zone: jiff::tz::TimeZone,
+    /// What is counted.
+    pub metrics: metrics::Metrics,
 }
 
 /// Runs every controller until `shutdown`.
@@ -56,6 +62,7 @@ pub fn run(context: Context, shutdown: impl Future<Output = ()> + Send) -> impl 
     // Each asks the world to tell it of changes before the world begins to change.
     // In boxes: together they are more than a small stack takes.
     let jobs = Box::pin(job::start(&context, &world, &recorder));
+    let cronjobs = Box::pin(cronjob::start(&context, &world, &recorder));
     let scheduler = Box::pin(scheduler::start(&context, &world, &recorder));
     let ttl = Box::pin(ttl::start(&context, &world));
     let nodes = Box::pin(node::start(&context, &world, &recorder));
@@ -72,7 +79,7 @@ pub fn run(context: Context, shutdown: impl Future<Output = ()> + Send) -> impl 
     let controllers = async move {
         let clearing = futures::future::join4(ttl, gc, podgc, namespaces);
         let accounts = futures::future::join3(furniture, tokens, roles);
-        tokio::join!(jobs, scheduler, nodes, quotas, clearing, volumes, accounts)
+        tokio::join!(jobs, cronjobs, scheduler, nodes, quotas, clearing, volumes, accounts)
     };
     let everything = async move { tokio::join!(world.run(client), controllers, telling) };
     async move {

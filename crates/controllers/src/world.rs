@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{PersistentVolume, PersistentVolumeClaim, Pod};
 use k8s_openapi::api::storage::v1::StorageClass;
+use kinds::cronjob::facts::ChildFacts;
 use kinds::job::pods::PodFacts;
 use kinds::job::sync::is_finished;
 use kinds::job::ttl::expires_at;
@@ -16,6 +17,7 @@ use kube::{Api, Client, Resource};
 use meta::object;
 use serde::Serialize;
 use serde_json::Value;
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// A pod as the Job controller and the scheduler see it.
@@ -115,6 +117,8 @@ pub enum JobEntry {
         uid: String,
         /// When its time to live is over, if it has one.
         expires_at: Option<Timestamp>,
+        /// What its CronJob needs to know, if it has one.
+        child: Option<Box<ChildFacts>>,
     },
 }
 
@@ -135,6 +139,14 @@ impl JobEntry {
         }
     }
 
+    /// What its CronJob needs to know, if it has one or had.
+    pub fn child(&self) -> Option<Cow<'_, ChildFacts>> {
+        match self {
+            JobEntry::Live(job) => ChildFacts::of(job).map(Cow::Owned),
+            JobEntry::Finished { child, .. } => child.as_deref().map(Cow::Borrowed),
+        }
+    }
+
     /// The Job, unless it is finished.
     pub fn live(&self) -> Option<&Arc<Job>> {
         match self {
@@ -149,6 +161,11 @@ pub fn job_of_uid(uid: &str) -> String {
     format!("uid/{uid}")
 }
 
+/// The group of Jobs that the CronJob with this uid controls.
+pub fn job_of_cronjob(uid: &str) -> String {
+    format!("cronjob/{uid}")
+}
+
 /// The group of unfinished Jobs of a namespace.
 pub fn live_in(namespace: &str) -> String {
     format!("live/{namespace}")
@@ -158,6 +175,7 @@ impl Entry for JobEntry {
     fn groups(&self, key: &Key) -> Vec<String> {
         let mut groups = vec![job_of_uid(self.uid())];
         groups.extend(self.live().map(|_| live_in(&key.namespace)));
+        groups.extend(self.child().map(|child| job_of_cronjob(&child.cronjob)));
         groups
     }
 }
@@ -221,7 +239,11 @@ impl World {
         let jobs = self.jobs.run(Api::<Job>::all(client.clone()), |_, mut job| {
             job.metadata.managed_fields = None;
             match is_finished(&job) {
-                true => JobEntry::Finished { expires_at: expires_at(&job), uid: job.metadata.uid.unwrap_or_default() },
+                true => JobEntry::Finished {
+                    expires_at: expires_at(&job),
+                    child: ChildFacts::of(&job).map(Box::new),
+                    uid: job.metadata.uid.unwrap_or_default(),
+                },
                 false => JobEntry::Live(Arc::new(job)),
             }
         });

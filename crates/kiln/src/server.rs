@@ -140,8 +140,16 @@ impl Server {
                 Some(Listener { kubeconfig: pki.admin_kubeconfig(&url), url })
             }
         };
-        let context =
-            controllers::Context { client: client("controllers"), clock, entropy: Arc::new(SystemEntropy), root_ca };
+        let metrics = controllers::metrics::Metrics::default();
+        api.metrics().register(|registry| metrics.register(registry));
+        let context = controllers::Context {
+            client: client("controllers"),
+            clock,
+            entropy: Arc::new(SystemEntropy),
+            root_ca,
+            local_zone: jiff::tz::TimeZone::system(),
+            metrics,
+        };
         tasks.push(tokio::spawn(controllers::run(context, shutdown.clone().cancelled_owned())));
         tasks.push(tokio::spawn(agent.run(shutdown.clone().cancelled_owned())));
         api.set_ready();

@@ -1,6 +1,7 @@
 //! What must hold at every moment, looked at after every change in the store, whatever crashed when.
 
 use crate::containers;
+use crate::cron::CronLedger;
 use agent::runtime::fake::FakeRuntime;
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -20,6 +21,7 @@ pub struct Invariants {
     /// By Job uid: every pod uid ever seen Succeeded, and whether before anybody deleted it. Somebody may delete such
     /// pods; they stay counted.
     succeeded: HashMap<String, HashMap<String, bool>>,
+    cron: CronLedger,
     /// By key: the revision and what was read at it, so that only what changed is read again.
     read: HashMap<Arc<str>, (u64, Arc<Value>)>,
 }
@@ -32,6 +34,7 @@ impl Invariants {
             counters: HashMap::new(),
             pods: HashMap::new(),
             succeeded: HashMap::new(),
+            cron: CronLedger::default(),
             read: HashMap::new(),
         }
     }
@@ -39,7 +42,9 @@ impl Invariants {
     /// Looks at everything; returns what is wrong.
     pub fn look_at(&mut self, store: &Store) -> Vec<String> {
         let mut wrong = Vec::new();
-        let (jobs, _) = self.read(store, "/batch/jobs/");
+        let (jobs, changed_jobs) = self.read(store, "/batch/jobs/");
+        let (_, changed_cronjobs) = self.read(store, "/batch/cronjobs/");
+        wrong.extend(self.cron.look_at(changed_jobs.iter().map(Arc::as_ref), changed_cronjobs.iter().map(Arc::as_ref)));
         let (pods, changed) = self.read(store, "/core/pods/");
         for pod in changed {
             wrong.extend(containers::check(&pod, &self.runtime));

@@ -13,10 +13,12 @@
 mod chance;
 mod containers;
 mod crash;
+mod cron;
 mod invariants;
 mod node;
 mod recorder;
 mod world;
 
 pub use chance::Chance;
+pub use crash::{Fuse, When};
 pub use world::World;

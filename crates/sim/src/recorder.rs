@@ -1,4 +1,4 @@
-//! Writes down what a person with `kubectl get jobs,pods,pvc,pv,events -w` would have seen, with random names replaced by a, b, c ….
+//! Writes down what a person with `kubectl get cronjobs,jobs,pods,pvc,pv,events -w` would have seen, with random names replaced by a, b, c ….
 
 use crate::chance::VirtualClock;
 use crate::invariants::Invariants;
@@ -92,7 +92,14 @@ pub async fn run(store: Store, clock: Arc<VirtualClock>, runtime: FakeRuntime, r
     let mut invariants = Invariants::new(runtime);
     let begin = store.revision();
     let watch = |prefix: &str| store.watch(prefix, begin).expect("nothing is compacted yet");
-    let prefixes = ["batch/jobs", "core/pods", "core/events", "core/persistentvolumeclaims", "core/persistentvolumes"];
+    let prefixes = [
+        "batch/cronjobs",
+        "batch/jobs",
+        "core/pods",
+        "core/events",
+        "core/persistentvolumeclaims",
+        "core/persistentvolumes",
+    ];
     let mut watchers: Vec<Watcher> = prefixes.iter().map(|prefix| watch(&format!("/{prefix}/"))).collect();
     loop {
         // In order, not at random: recordings repeat.
@@ -121,6 +128,16 @@ fn write_down(recording: &mut Recording, at: &str, event: &Event) {
     let Ok(object) = serde_json::from_slice::<Value>(&record.value) else { return };
     let name = object["metadata"]["name"].as_str().unwrap_or_default().to_owned();
     match record.key.split('/').nth(2) {
+        Some("cronjobs") => {
+            let line = if gone { "gone".into() } else { cronjob_line(&object) };
+            recording.say(at, &format!("cronjob {name}"), line);
+        }
+        Some("events") if !gone && object["involvedObject"]["kind"] == "CronJob" => {
+            let field = |name: &str| object[name].as_str().unwrap_or_default().to_owned();
+            let line = format!("{} {} {} x{}", field("type"), field("reason"), field("message"), object["count"]);
+            let subject = object["involvedObject"]["name"].as_str().unwrap_or_default();
+            recording.say(at, &format!("event on {subject}"), line);
+        }
         Some("jobs") => {
             let line = if gone { "gone".into() } else { job_line(&object) };
             recording.say(at, &format!("job {name}"), line);
@@ -181,6 +198,25 @@ fn write_down(recording: &mut Recording, at: &str, event: &Event) {
         }
         _ => {}
     }
+}
+
+fn cronjob_line(cronjob: &Value) -> String {
+    let time = |value: &Value| value.as_str().unwrap_or("never").trim_start_matches("2026-01-01T").to_owned();
+    let status = &cronjob["status"];
+    let n_active = status["active"].as_array().map_or(0, Vec::len);
+    let mut line = format!("{n_active} active, last {}", time(&status["lastScheduleTime"]));
+    let annotations = &cronjob["metadata"]["annotations"];
+    let accounted = &annotations["kiln.dev/accounted-until"];
+    if accounted.is_string() && *accounted != status["lastScheduleTime"] {
+        write!(line, ", accounted until {}", time(accounted)).expect("strings take text");
+    }
+    if let Some(before) = annotations["kiln.dev/scheduled-before"].as_str() {
+        write!(line, ", was {before}").expect("strings take text");
+    }
+    if cronjob["spec"]["suspend"] == true {
+        line.push_str(", suspended");
+    }
+    line
 }
 
 fn job_line(job: &Value) -> String {

@@ -2,7 +2,7 @@
 
 use crate::chance::{Chance, VirtualClock};
 use crate::containers;
-use crate::crash::Mortal;
+use crate::crash::{Fuse, Mortal};
 use crate::invariants::{is_finished, objects};
 use crate::node::Node;
 use crate::recorder::{self, Recording};
@@ -10,9 +10,11 @@ use apiserver::auth::User;
 use apiserver::node::{AttachRequest, Connection, ExecRequest, LogRequest, Session, Target};
 use apiserver::{ApiServer, NodeConnection};
 use futures::stream::BoxStream;
-use k8s_openapi::api::batch::v1::Job;
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::api::batch::v1::{CronJob, Job};
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
 use kube::{Api, Client};
+use meta::clock::Clock as _;
 use meta::status::Status;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
@@ -138,20 +140,77 @@ impl World {
 
     /// Ends the controllers wherever they are and starts them anew, to live for so many steps.
     pub fn restart_controllers(&mut self, n_steps: u64) {
+        self.start_controllers(n_steps, Fuse::default());
+    }
+
+    /// Ends the controllers wherever they are and starts them anew, to live until the fuse burns down.
+    pub fn restart_controllers_with(&mut self, fuse: &Fuse) {
+        self.start_controllers(u64::MAX, fuse.clone());
+    }
+
+    fn start_controllers(&mut self, n_steps: u64, fuse: Fuse) {
         self.controllers.abort();
+        let service = fuse.wrap(self.api.client_service(User::component("controllers")));
         let context = controllers::Context {
-            client: Client::new(self.api.client_service(User::component("controllers")), "default"),
+            client: Client::new(service, "default"),
             clock: self.clock.clone(),
             entropy: self.chance.clone(),
             root_ca: None,
+            local_zone: jiff::tz::TimeZone::UTC,
+            metrics: controllers::metrics::Metrics::default(),
         };
         let controllers = controllers::run(context, std::future::pending());
-        self.controllers = tokio::spawn(Mortal::new(controllers, n_steps));
+        let until_burnt = async move {
+            tokio::select! {
+                biased;
+                () = fuse.is_burnt() => {}
+                () = controllers => {}
+            }
+        };
+        self.controllers = tokio::spawn(Mortal::new(until_burnt, n_steps));
     }
 
     /// Whether the controllers have died of their last restart's limit.
     pub fn controllers_are_dead(&self) -> bool {
         self.controllers.is_finished()
+    }
+
+    /// Sets the wall clock forward, or back. Whatever waits for a span of time does not notice.
+    pub fn set_clock(&self, step: SignedDuration) {
+        self.note(&format!("the clock is set by {step:#}"));
+        self.clock.set_by(step);
+    }
+
+    /// What the wall clock shows.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// CronJobs of the namespace `default`.
+    pub fn cronjobs(&self) -> Api<CronJob> {
+        Api::default_namespaced(self.client.clone())
+    }
+
+    /// Creates a CronJob whose Jobs' pods run `command`, with these fields beside the template.
+    pub async fn create_cronjob(&self, name: &str, schedule: &str, spec: Value, command: &str) {
+        let command: Vec<&str> = command.split_whitespace().collect();
+        let mut cronjob =
+            json!({"apiVersion": "batch/v1", "kind": "CronJob", "metadata": {"name": name}, "spec": spec});
+        cronjob["spec"]["schedule"] = schedule.into();
+        cronjob["spec"]["jobTemplate"]["spec"]["backoffLimit"] = 0.into();
+        cronjob["spec"]["jobTemplate"]["spec"]["template"] = json!({"spec": {
+            "restartPolicy": "Never",
+            "containers": [{"name": "main", "image": "fake", "command": command}],
+        }});
+        let cronjob: CronJob = serde_json::from_value(cronjob).expect("scenarios write CronJobs");
+        self.cronjobs().create(&PostParams::default(), &cronjob).await.expect("the server takes the CronJob");
+    }
+
+    /// `kubectl patch cronjob NAME -p '{"spec":…}'`.
+    pub async fn patch_cronjob(&self, name: &str, spec: Value) {
+        self.note(&format!("patch {name} {spec}"));
+        let patch = Patch::Strategic(json!({"spec": spec}));
+        self.cronjobs().patch(name, &PatchParams::default(), &patch).await.expect("the server takes the patch");
     }
 
     /// Jobs of the namespace `default`.

@@ -107,7 +107,15 @@ impl<K: Clone + Eq + Ord + Hash + Display + Send + 'static> Queue<K> {
     where
         F: Future<Output = Outcome>,
     {
-        let permits = Semaphore::new(CONCURRENCY);
+        self.work_many(CONCURRENCY, reconcile).await;
+    }
+
+    /// The same on so many keys at a time.
+    pub async fn work_many<F>(self, concurrency: usize, reconcile: impl Fn(K, Arc<Written>) -> F)
+    where
+        F: Future<Output = Outcome>,
+    {
+        let permits = Semaphore::new(concurrency);
         let mut working = FuturesUnordered::new();
         loop {
             loop {
