@@ -1,14 +1,12 @@
 //! Tells users what happened: Events. `kinds::correlate` decides what becomes an Event; this sends it, beside the work and never
-//! in its way. The agent uses it as well.
+//! in its way.
 
 use crate::engine::apply::{Target, text};
 use futures::future::join_all;
 use k8s_openapi::api::core::v1::Event;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, Time};
-use kinds::correlate::{Correlator, Emission, Occurrence, Subject};
+use kinds::correlate::{Correlator, Emission, Occurrence, Subject, count_patch, new_event};
 use kube::Client;
 use meta::clock::Clock;
-use serde_json::{Value, json};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
@@ -114,85 +112,17 @@ async fn run_lane(mut lane: mpsc::Receiver<Occurrence>, client: Client, clock: A
 }
 
 async fn send(client: &Client, occurrence: &Occurrence, emission: &Emission) -> kube::Result<()> {
-    let namespace = match occurrence.subject.namespace.as_str() {
-        "" => "default",
-        namespace => namespace,
-    };
-    let mut events = Target::of::<Event>(client, namespace);
+    let (Some(name), Some(event)) = (emission.name(), new_event(occurrence, emission)) else { return Ok(()) };
+    let mut events = Target::of::<Event>(client, meta::object::namespace(&event));
     if occurrence.component == "default-scheduler" {
         events = events.managed_by(crate::scheduler::MANAGER);
     }
-    match emission {
-        Emission::Drop => Ok(()),
-        Emission::Create { name, message, at } => {
-            let body = body(occurrence, namespace, name, message, 1, *at, *at);
-            events.create(&body).await.map(drop)
-        }
-        Emission::Count { name, message, count, first, at } => {
-            let patch = match &occurrence.action {
-                None => json!({"count": count, "lastTimestamp": Time(*at), "message": message}),
-                Some(_) => json!({"series": {"count": count, "lastObservedTime": MicroTime(*at)}, "message": message}),
-            };
-            let patched = events.merge(name, &patch).await;
-            match patched {
-                Err(kube::Error::Api(status)) if status.code == 404 => {
-                    let body = body(occurrence, namespace, name, message, *count, *first, *at);
-                    events.create(&body).await.map(drop)
-                }
-                other => other.map(drop),
-            }
+    if let Some(patch) = count_patch(occurrence, emission) {
+        match events.merge(name, &patch).await {
+            // It has outlived its hour.
+            Err(kube::Error::Api(status)) if status.code == 404 => {}
+            counted => return counted.map(drop),
         }
     }
-}
-
-fn body(
-    occurrence: &Occurrence,
-    namespace: &str,
-    name: &str,
-    message: &str,
-    count: i32,
-    first: jiff::Timestamp,
-    last: jiff::Timestamp,
-) -> Value {
-    let subject = &occurrence.subject;
-    let mut involved =
-        json!({"apiVersion": subject.api_version, "kind": subject.kind, "name": subject.name, "uid": subject.uid});
-    for (field, value) in [
-        ("namespace", &subject.namespace),
-        ("resourceVersion", &subject.resource_version),
-        ("fieldPath", &subject.field_path),
-    ] {
-        if !value.is_empty() {
-            involved[field] = value.as_str().into();
-        }
-    }
-    let mut body = json!({
-        "apiVersion": "v1", "kind": "Event",
-        "metadata": {"name": name, "namespace": namespace},
-        "involvedObject": involved,
-        "type": occurrence.severity,
-        "reason": occurrence.reason,
-        "message": message,
-        "reportingComponent": occurrence.component,
-        "reportingInstance": occurrence.host,
-    });
-    match &occurrence.action {
-        None => {
-            let mut source = json!({"component": occurrence.component});
-            if !occurrence.host.is_empty() {
-                source["host"] = occurrence.host.as_str().into();
-            }
-            body["source"] = source;
-            body["firstTimestamp"] = json!(Time(first));
-            body["lastTimestamp"] = json!(Time(last));
-            body["count"] = count.into();
-            body["eventTime"] = Value::Null;
-        }
-        Some(action) => {
-            body["eventTime"] = json!(MicroTime(first));
-            body["action"] = action.as_str().into();
-            body["source"] = json!({});
-        }
-    }
-    body
+    events.create(&event).await.map(drop)
 }

@@ -5,6 +5,10 @@
 //! ```
 //! So that a Job with a thousand pods leaves a dozen events and not a thousand (K:client-go/tools/record/events_cache.go).
 
+mod wire;
+
+pub use wire::{count_patch, new_event};
+
 use jiff::{SignedDuration, Timestamp};
 use std::collections::{HashMap, HashSet};
 
@@ -88,6 +92,16 @@ pub enum Emission {
     Drop,
 }
 
+impl Emission {
+    /// The name of the Event that is to be written; `None`: none is.
+    pub fn name(&self) -> Option<&str> {
+        match self {
+            Self::Create { name, .. } | Self::Count { name, .. } => Some(name),
+            Self::Drop => None,
+        }
+    }
+}
+
 /// What has to be remembered about events already told. Losing it costs a few more events.
 #[derive(Debug, Default)]
 pub struct Correlator {
@@ -95,6 +109,7 @@ pub struct Correlator {
     told: HashMap<Occurrence, Told>,
     buckets: HashMap<(Subject, String, String), Bucket>,
     last_name: i128,
+    apart: i128,
 }
 
 #[derive(Debug)]
@@ -118,15 +133,23 @@ struct Bucket {
 }
 
 impl Correlator {
+    /// One whose names lie so many nanoseconds apart from the instants: two that tell of the same objects, in different
+    /// processes, must not take the same name where a clock stands still.
+    pub fn apart(nanoseconds: u32) -> Self {
+        Self { apart: nanoseconds.into(), ..Self::default() }
+    }
+
     /// Takes in one occurrence.
     pub fn observe(&mut self, occurrence: &Occurrence, now: Timestamp) -> Emission {
         self.forget_old();
         // The subject's version differs from event to event and says nothing about likeness.
         let mut exact = occurrence.clone();
         exact.subject.resource_version.clear();
-        let source = (exact.subject.clone(), exact.component.clone(), exact.host.clone());
+        // The containers of a pod are alike, and share its bucket: neither key has the field path.
         let mut family = exact.clone();
         family.message.clear();
+        family.subject.field_path.clear();
+        let source = (family.subject.clone(), exact.component.clone(), exact.host.clone());
 
         let alike = self.alike.entry(family.clone()).or_insert_with(|| Alike { messages: HashSet::new(), last: now });
         if ALIKE_WINDOW < now.duration_since(alike.last) {
@@ -163,7 +186,7 @@ impl Correlator {
 
     /// `OBJ.<hex unixnano>`; two in one nanosecond still differ.
     fn new_name(&mut self, object: &str, now: Timestamp) -> String {
-        self.last_name = now.as_nanosecond().max(self.last_name + 1);
+        self.last_name = (now.as_nanosecond() + self.apart).max(self.last_name + 1);
         format!("{object}.{:x}", self.last_name)
     }
 
@@ -197,90 +220,4 @@ fn forget_older_half<K: std::hash::Hash + Eq, V>(map: &mut HashMap<K, V>, age: i
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn occurrence(message: &str) -> Occurrence {
-        Occurrence {
-            subject: Subject { name: "j".into(), ..Default::default() },
-            component: "job-controller".into(),
-            host: String::new(),
-            severity: "Normal".into(),
-            reason: "SuccessfulCreate".into(),
-            message: message.into(),
-            action: None,
-        }
-    }
-
-    fn at(second: i64) -> Timestamp {
-        Timestamp::from_second(second).unwrap()
-    }
-
-    fn shown(emission: &Emission) -> String {
-        match emission {
-            Emission::Create { name, message, .. } => format!("{name} {message}"),
-            Emission::Count { message, count, .. } => format!("{message} x{count}"),
-            Emission::Drop => "drop".into(),
-        }
-    }
-
-    #[test]
-    fn the_same_again_is_counted() {
-        let mut correlator = Correlator::default();
-        let first = correlator.observe(&occurrence("a"), at(1));
-        assert_eq!(shown(&first), "j.3b9aca00 a");
-        assert_eq!(
-            shown(&correlator.observe(&occurrence("b"), at(1))),
-            "j.3b9aca01 b",
-            "names differ within a nanosecond"
-        );
-        let mut newer = occurrence("a");
-        newer.subject.resource_version = "7".into();
-        let Emission::Count { name, count, first, at: last, .. } = correlator.observe(&newer, at(5)) else {
-            panic!("counts")
-        };
-        assert_eq!((name.as_str(), count, first, last), ("j.3b9aca00", 2, at(1), at(5)));
-    }
-
-    #[test]
-    fn the_tenth_alike_is_combined() {
-        let mut correlator = Correlator::default();
-        for i in 0..9 {
-            assert!(matches!(correlator.observe(&occurrence(&format!("pod {i}")), at(1)), Emission::Create { .. }));
-        }
-        let tenth = correlator.observe(&occurrence("pod 9"), at(1));
-        assert!(shown(&tenth).ends_with(" (combined from similar events): pod 9"));
-        assert_eq!(
-            shown(&correlator.observe(&occurrence("pod 10"), at(2))),
-            "(combined from similar events): pod 10 x2"
-        );
-        assert_eq!(shown(&correlator.observe(&occurrence("pod 3"), at(2))), "pod 3 x2", "known texts keep their event");
-        assert!(
-            matches!(correlator.observe(&occurrence("pod 11"), at(603)), Emission::Create { .. }),
-            "after ten quiet minutes"
-        );
-    }
-
-    #[test]
-    fn an_object_gets_25_events_and_one_every_five_minutes() {
-        let mut correlator = Correlator::default();
-        let told =
-            |correlator: &mut Correlator, second| correlator.observe(&occurrence("a"), at(second)) != Emission::Drop;
-        assert!((0..25).all(|_| told(&mut correlator, 1)));
-        assert!(!told(&mut correlator, 1));
-        assert!(!told(&mut correlator, 300));
-        assert!(told(&mut correlator, 302));
-        assert!(!told(&mut correlator, 303));
-    }
-
-    #[test]
-    fn memory_is_bounded() {
-        let mut correlator = Correlator::default();
-        for i in 0..10_000 {
-            let mut about = occurrence("a");
-            about.subject.name = format!("j{i}");
-            let _ = correlator.observe(&about, at(i));
-        }
-        assert!(correlator.told.len() <= MAX_REMEMBERED && correlator.buckets.len() <= MAX_REMEMBERED);
-    }
-}
+mod tests;
