@@ -94,6 +94,11 @@ pub fn controlled_by(uid: &str) -> String {
     format!("controller/{uid}")
 }
 
+/// The group of those among them that are not settled.
+pub fn unsettled_of(uid: &str) -> String {
+    format!("unsettled/{uid}")
+}
+
 /// The group of pods in this namespace that nobody controls.
 pub fn loose_in(namespace: &str) -> String {
     format!("loose/{namespace}")
@@ -105,8 +110,9 @@ impl Entry for PodEntry {
             Some(uid) => controlled_by(uid),
             None => loose_in(&key.namespace),
         };
+        let unsettled = self.facts.controller_uid.as_deref().filter(|_| !self.facts.is_settled()).map(unsettled_of);
         let claims = self.claims.iter().map(|claim| of_claim(&key.namespace, &claim.name));
-        [owner].into_iter().chain(claims).collect()
+        [owner].into_iter().chain(unsettled).chain(claims).collect()
     }
 }
 

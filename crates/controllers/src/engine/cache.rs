@@ -86,6 +86,12 @@ impl<T: Entry> Cache<T> {
         group.map(|(key, entry)| (key.clone(), entry.clone())).collect()
     }
 
+    /// The same without the keys, for entries that say who they are.
+    pub fn members(&self, name: &str) -> Vec<Arc<T>> {
+        let objects = self.0.objects.read();
+        objects.groups.get(name).into_iter().flat_map(BTreeMap::values).cloned().collect()
+    }
+
     /// Every entry.
     pub fn all(&self) -> Vec<(Key, Arc<T>)> {
         let objects = self.0.objects.read();

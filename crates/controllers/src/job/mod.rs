@@ -8,7 +8,7 @@ use crate::engine::apply::{Target, gone_is_fine};
 use crate::engine::expectations::Written;
 use crate::engine::queue::{Next, Outcome, Queue};
 use crate::events::{About, Recorder};
-use crate::world::{JobEntry, PodEntry, World, controlled_by, job_of_uid, live_in, loose_in};
+use crate::world::{JobEntry, World, controlled_by, job_of_uid, live_in, loose_in, unsettled_of};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::Pod;
 use kinds::correlate::Subject;
@@ -18,7 +18,7 @@ use kinds::job::events::{JobEvent, Severity};
 use kinds::job::pods::PodFacts;
 use kinds::job::sync::{Decision, sync};
 use parking_lot::Mutex;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -46,18 +46,24 @@ struct Controller {
     recorder: Recorder,
     /// What the last decision on each unfinished Job asked to remember, with the Job's uid.
     memory: Mutex<HashMap<Key, (String, Backoff)>>,
+    /// Jobs whose settled pods have changed their labels, and may have to be released.
+    relabelled: Relabelled,
 }
+
+type Relabelled = Arc<Mutex<HashSet<Key>>>;
 
 /// Sets the controller up (to be done before the world runs) and returns what runs it.
 pub fn start(context: &Context, world: &World, recorder: &Recorder) -> impl Future<Output = ()> + use<> {
     let queue = Queue::default();
+    let relabelled = Relabelled::default();
     follow_jobs(world, &queue);
-    follow_pods(world, &queue);
+    follow_pods(world, &queue, &relabelled);
     let controller = Arc::new(Controller {
         context: context.clone(),
         world: world.clone(),
         recorder: recorder.clone(),
         memory: Mutex::default(),
+        relabelled,
     });
     async move {
         controller.world.is_filled().await;
@@ -84,7 +90,7 @@ fn follow_jobs(world: &World, queue: &Queue<Item>) {
             (_, Some(new)) if new.live().is_none() => new,
             _ => return,
         };
-        for (pod, entry) in pods.group(&controlled_by(ended.uid())) {
+        for (pod, entry) in pods.group(&unsettled_of(ended.uid())) {
             if entry.facts.tracked {
                 queue.add(Item::Stray(pod));
             }
@@ -92,9 +98,13 @@ fn follow_jobs(world: &World, queue: &Queue<Item>) {
     });
 }
 
-fn follow_pods(world: &World, queue: &Queue<Item>) {
-    let (jobs, queue) = (world.jobs.clone(), queue.clone());
+fn follow_pods(world: &World, queue: &Queue<Item>, relabelled: &Relabelled) {
+    let (jobs, queue, relabelled) = (world.jobs.clone(), queue.clone(), relabelled.clone());
     world.pods.on_change(move |change| {
+        let is_relabelled = match (&change.old, &change.new) {
+            (Some(old), Some(new)) => new.facts.is_settled() && old.facts.labels != new.facts.labels,
+            _ => false,
+        };
         for pod in [&change.old, &change.new].into_iter().flatten() {
             // One that nobody controls may be adopted by any Job of its namespace.
             let concerned = match &pod.facts.controller_uid {
@@ -106,6 +116,9 @@ fn follow_pods(world: &World, queue: &Queue<Item>) {
             for (key, job) in concerned {
                 if job.live().is_some() {
                     is_awaited |= is_controlled;
+                    if is_relabelled {
+                        relabelled.lock().insert(key.clone());
+                    }
                     queue.add(Item::Job(key));
                 }
             }
@@ -121,20 +134,28 @@ impl Controller {
         let entry = self.world.jobs.get(key);
         let Some(job) = entry.as_deref().and_then(JobEntry::live) else {
             self.memory.lock().remove(key);
+            self.relabelled.lock().remove(key);
             return Ok(Next::WhenAdded);
         };
         let uid = job.metadata.uid.as_deref().unwrap_or_default();
-        let owned = facts(&self.world.pods.group(&controlled_by(uid)));
-        let loose = facts(&self.world.pods.group(&loose_in(&key.namespace)));
+        let memory = self.memory.lock().get(key).filter(|(of, _)| of == uid).map(|(_, backoff)| *backoff);
+        // What is settled decides nothing: a Job of ten thousand pods costs what has changed, not what it has done.
+        let is_relabelled = self.relabelled.lock().remove(key);
+        let owned = match memory.is_none() || is_relabelled {
+            true => self.world.pods.members(&controlled_by(uid)),
+            false => self.world.pods.members(&unsettled_of(uid)),
+        };
+        let loose = self.world.pods.members(&loose_in(&key.namespace));
         let own: Vec<&PodFacts> = owned.iter().map(|pod| &pod.facts).collect();
         let mut candidates = own.clone();
         candidates.extend(loose.iter().map(|pod| &pod.facts));
         let claims = claim(job, &candidates);
         if !claims.is_empty() {
+            // Looked at as a whole until nothing is left to claim.
+            self.relabelled.lock().insert(key.clone());
             return self.apply_claims(key, job, claims, written).await;
         }
         let now = self.context.clock.now();
-        let memory = self.memory.lock().get(key).filter(|(of, _)| of == uid).map(|(_, backoff)| *backoff);
         let plan = match sync(job, &own, memory, now) {
             Decision::LeaveAlone => return Ok(Next::WhenAdded),
             Decision::Refuse(event) => {
@@ -193,8 +214,4 @@ impl Controller {
             Severity::Warning => about.warning(&event.reason, event.message),
         });
     }
-}
-
-fn facts(group: &[(Key, Arc<PodEntry>)]) -> Vec<Arc<PodEntry>> {
-    group.iter().map(|(_, pod)| pod.clone()).collect()
 }

@@ -148,6 +148,11 @@ impl PodFacts {
         !self.phase.is_terminal() && !self.deleted
     }
 
+    /// Ended, and counted or never to be: no decision hangs on it any more.
+    pub fn is_settled(&self) -> bool {
+        self.phase.is_terminal() && !self.tracked
+    }
+
     /// Being deleted and not yet terminal: may still run.
     pub fn is_terminating(&self) -> bool {
         !self.phase.is_terminal() && self.deleted

@@ -128,7 +128,8 @@ pub fn is_managed_elsewhere(job: &Job) -> bool {
 }
 
 /// Decides on a Job, given the pods it controls. `backoff` is what the last settlement returned, `None` when memory was lost.
-/// Takes time in proportion to the pods (and n log n of those that are surplus).
+/// Settled pods may be left out if there is memory: only lost memory is made up from them.
+/// Takes time in proportion to the pods given (and n log n of those that are surplus).
 pub fn sync<'a>(job: &'a Job, pods: &'a [&'a PodFacts], backoff: Option<Backoff>, now: Timestamp) -> Decision<'a> {
     let Some(spec) = &job.spec else { return Decision::LeaveAlone };
     if is_finished(job) || is_managed_elsewhere(job) {

@@ -272,7 +272,10 @@ fn decide(job: &Job, pods: &[PodFacts], memory: Option<Backoff>, second: i64, do
 #[track_caller]
 fn check(what: &str, job_text: &str, pods_text: &str, second: i64, expected: &str) {
     let memory = Some(Backoff::default());
-    assert_eq!(decide(&job(job_text), &pods(pods_text), memory, second, Done::Whole), expected, "{what}");
+    let mut pods = pods(pods_text);
+    assert_eq!(decide(&job(job_text), &pods, memory, second, Done::Whole), expected, "{what}");
+    pods.retain(|pod| !pod.is_settled());
+    assert_eq!(decide(&job(job_text), &pods, memory, second, Done::Whole), expected, "{what}, by what is not settled");
 }
 
 #[test]
