@@ -56,6 +56,8 @@ pub struct Board {
     pub namespaces: HashMap<String, Labels>,
     /// By uid.
     peers: BTreeMap<String, Arc<Peer>>,
+    /// Those of them that do not want everybody's company.
+    objectors: BTreeMap<String, Arc<Peer>>,
     /// By node.
     used: HashMap<String, Requested>,
     /// Pods for which room is being made, by uid.
@@ -68,13 +70,18 @@ impl Board {
         self.strike(&peer.uid);
         self.nominated.remove(&peer.uid);
         self.used.entry(peer.node.clone()).or_default().add(&peer.requested);
-        self.peers.insert(peer.uid.clone(), Arc::new(peer));
+        let peer = Arc::new(peer);
+        if !peer.wish.anti_affinity.is_empty() {
+            self.objectors.insert(peer.uid.clone(), peer.clone());
+        }
+        self.peers.insert(peer.uid.clone(), peer);
     }
 
     /// A pod needs no room any more. Whether it had some.
     pub fn strike(&mut self, uid: &str) -> bool {
         let was_nominated = self.nominated.remove(uid).is_some();
         let Some(peer) = self.peers.remove(uid) else { return was_nominated };
+        self.objectors.remove(uid);
         if let Some(used) = self.used.get_mut(&peer.node) {
             used.subtract(&peer.requested);
         }
@@ -105,6 +112,17 @@ impl Board {
     /// itself: they count as being there.
     pub fn present<'a>(&'a self, uid: &'a str, priority: i32) -> impl Iterator<Item = &'a Arc<Peer>> {
         self.peers.values().chain(self.promised(uid, priority))
+    }
+
+    /// Whether anybody may object to others.
+    pub fn has_objectors(&self) -> bool {
+        !self.objectors.is_empty() || self.nominated.values().any(|peer| !peer.wish.anti_affinity.is_empty())
+    }
+
+    /// Of `present`, those that may object to others.
+    pub fn objecting<'a>(&'a self, uid: &'a str, priority: i32) -> impl Iterator<Item = &'a Arc<Peer>> {
+        let promised = self.promised(uid, priority).filter(|peer| !peer.wish.anti_affinity.is_empty());
+        self.objectors.values().chain(promised)
     }
 
     fn promised<'a>(&'a self, uid: &'a str, priority: i32) -> impl Iterator<Item = &'a Arc<Peer>> {

@@ -86,7 +86,11 @@ pub fn misfit(pod: &Candidate<'_>, node: &Place, board: &Board, gone: &BTreeSet<
     if lacking.is_some() {
         return lacking;
     }
-    spread(pod, node, board, &present).or_else(|| company(pod, node, board, &present))
+    let objecting = || {
+        let all = board.objecting(pod.uid, wish.priority);
+        all.filter(|peer| !gone.contains(peer.uid.as_str()))
+    };
+    spread(pod, node, board, &present).or_else(|| company(pod, node, board, &present, objecting))
 }
 
 /// What a cordoned node is tainted with.
@@ -112,8 +116,10 @@ pub fn tolerates(toleration: &Toleration, taint: &Taint) -> bool {
 
 fn resources(pod: &Candidate<'_>, node: &Place, board: &Board, gone: &BTreeSet<&str>) -> Option<Misfit> {
     let mut used = board.used(&node.name, pod.uid, pod.wish.priority);
-    let leaving = board.on(&node.name).filter(|peer| gone.contains(peer.uid.as_str()));
-    leaving.for_each(|peer| used.subtract(&peer.requested));
+    if !gone.is_empty() {
+        let leaving = board.on(&node.name).filter(|peer| gone.contains(peer.uid.as_str()));
+        leaving.for_each(|peer| used.subtract(&peer.requested));
+    }
     let reasons = pod.requested.lacks(&used, &node.allocatable);
     if reasons.is_empty() {
         return None;
@@ -156,9 +162,16 @@ where
 }
 
 /// Pod affinity and anti-affinity, of the pod and of those that are there.
-fn company<'a, I>(pod: &Candidate<'_>, node: &Place, board: &Board, present: &impl Fn() -> I) -> Option<Misfit>
+fn company<'a, I, J>(
+    pod: &Candidate<'_>,
+    node: &Place,
+    board: &Board,
+    present: &impl Fn() -> I,
+    objecting: impl Fn() -> J,
+) -> Option<Misfit>
 where
     I: Iterator<Item = &'a Arc<Peer>>,
+    J: Iterator<Item = &'a Arc<Peer>>,
 {
     let means = |term: &Company, key: &Key, labels: &Labels| {
         term.means(&key.namespace, labels, board.namespaces.get(&key.namespace))
@@ -195,7 +208,7 @@ where
     let objects = |peer: &Peer| {
         peer.wish.anti_affinity.iter().any(|term| means(term, pod.key, pod.labels) && is_near(term, peer))
     };
-    if present().any(|peer| objects(peer)) {
+    if objecting().any(|peer| objects(peer)) {
         return crowded("node(s) didn't satisfy existing pods anti-affinity rules");
     }
     None

@@ -1,16 +1,11 @@
-//! Binds pods to nodes: the most important first, then the oldest. `fit` decides; this keeps the board and writes.
-//!
-//! ```text
-//! new or changed pod ─▶ active ─▶ fit ─▶ bound
-//!                         ▲        └──▶ refused: looked at again when something changes that could matter
-//!                         └────────────────┘
-//! ```
+//! Binds pods to nodes. `waiting` knows whose turn it is, `fit` decides; this keeps the board and writes.
 
 pub mod board;
 mod claims;
 pub mod filter;
 pub mod fit;
 pub mod requested;
+mod waiting;
 pub mod wish;
 
 use crate::Context;
@@ -25,7 +20,6 @@ use board::{Board, Peer, Place};
 use filter::Candidate;
 use fit::{Preemption, Verdict, schedule};
 use futures::future::join3;
-use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Namespace, Node, Pod};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kinds::correlate::Subject;
@@ -34,8 +28,8 @@ use kube::api::PropagationPolicy;
 use parking_lot::Mutex;
 use serde_json::json;
 use std::cmp::Reverse;
-use std::collections::BTreeSet;
 use std::sync::Arc;
+use waiting::{Turn, Waiting, class};
 use wish::Labels;
 
 /// The field manager of what the scheduler writes.
@@ -50,21 +44,10 @@ struct NamespaceLabels(Labels);
 
 impl Entry for NamespaceLabels {}
 
-/// Whose turn it is: priority, then age.
-type Turn = (Reverse<i32>, Timestamp, Key);
-
 #[derive(Default)]
 struct State {
     board: Board,
-    active: BTreeSet<Turn>,
-    refused: BTreeSet<Turn>,
-}
-
-impl State {
-    /// Something changed that may matter to whoever was refused.
-    fn wake(&mut self) {
-        self.active.append(&mut self.refused);
-    }
+    waiting: Waiting,
 }
 
 struct Scheduler {
@@ -145,14 +128,14 @@ impl Scheduler {
                         had.is_some_and(|old| (&old.wish, &old.facts.labels) == (&pod.wish, &pod.facts.labels));
                     match &pod.placing {
                         Some(_) if is_same => {}
-                        Some(_) => drop(state.active.insert(turn(&change.key, pod))),
+                        Some(_) => state.waiting.add(turn(&change.key, pod)),
                         None => state.board.forget_nomination(&pod.facts.uid),
                     }
                     if let Some(node) = pod.placing.as_ref().and_then(|placing| placing.nominated.as_ref()) {
                         let promised = Peer { node: node.clone(), ..peer(&change.key, pod) };
                         state.board.nominate(promised);
                     }
-                    if !state.active.is_empty() {
+                    if state.waiting.has_active() {
                         queue.add(PASS);
                     }
                     false
@@ -161,7 +144,7 @@ impl Scheduler {
                 (None, None) => false,
             };
             if has_news {
-                state.wake();
+                state.waiting.wake();
                 queue.add(PASS);
             }
         });
@@ -177,7 +160,7 @@ impl Scheduler {
                 None => drop(state.board.nodes.remove(&change.key.name)),
             }
             if change.old != change.new {
-                state.wake();
+                state.waiting.wake();
                 again.add(PASS);
             }
         });
@@ -194,7 +177,7 @@ impl Scheduler {
                 Some(labels) => drop(state.board.namespaces.insert(change.key.name.clone(), labels)),
                 None => drop(state.board.namespaces.remove(&change.key.name)),
             }
-            state.wake();
+            state.waiting.wake();
             again.add(PASS);
         });
         // What a refused pod waits for may have come: pods that name the claim are looked at again, and all when a class changes.
@@ -205,9 +188,7 @@ impl Scheduler {
                 let users = this.world.pods.group(&of_claim(&claim.namespace, &claim.name));
                 let mut state = this.state.lock();
                 for (key, pod) in users {
-                    let turn = turn(&key, &pod);
-                    if state.refused.remove(&turn) {
-                        state.active.insert(turn);
+                    if state.waiting.wake_one(&turn(&key, &pod)) {
                         again.add(PASS);
                     }
                 }
@@ -224,7 +205,7 @@ impl Scheduler {
         self.world.classes.on_change(move |_| {
             let Some(this) = this.upgrade() else { return };
             let mut state = this.state.lock();
-            state.wake();
+            state.waiting.wake();
             again.add(PASS);
         });
     }
@@ -241,7 +222,7 @@ impl Scheduler {
             for (order, answer) in orders.iter().zip(side_by_side(writes).await) {
                 if let Err(error) = answer {
                     // The pod's turn comes again, after the queue's back-off.
-                    self.state.lock().active.insert(turn(&order.key, &order.pod));
+                    self.state.lock().waiting.add(turn(&order.key, &order.pod));
                     trouble = Some(error);
                 }
             }
@@ -256,7 +237,7 @@ impl Scheduler {
         let mut state = self.state.lock();
         let mut orders = Vec::new();
         while orders.len() < BATCH {
-            let Some(turn) = state.active.pop_first() else { break };
+            let Some(turn) = state.waiting.next() else { break };
             let key = turn.2.clone();
             let Some(pod) = self.world.pods.get(&key) else { continue };
             let Some(placing) = &pod.placing else { continue };
@@ -280,8 +261,8 @@ impl Scheduler {
                     let peer = candidate.on(node);
                     state.board.enter(peer);
                 }
-                Verdict::Wait => drop(state.refused.insert(turn)),
-                Verdict::Unschedulable { preemption, .. } => {
+                Verdict::Wait => state.waiting.refuse(turn, &class(&pod.wish, &pod.requested)),
+                Verdict::Unschedulable { preemption, message } => {
                     match preemption {
                         Some(preemption) => {
                             let peer = candidate.on(&preemption.node);
@@ -289,7 +270,13 @@ impl Scheduler {
                         }
                         None => state.board.forget_nomination(&pod.facts.uid),
                     }
-                    state.refused.insert(turn);
+                    let class = class(&pod.wish, &pod.requested);
+                    state.waiting.refuse(turn, &class);
+                    let is_known = preemption.is_none() && placing.is_refused_for(message, None);
+                    let stands_alone = pod.claims.is_empty() && pod.wish.minds_no_company();
+                    if is_known && stands_alone && placing.nominated.is_none() && !state.board.has_objectors() {
+                        state.waiting.shut(&class);
+                    }
                 }
             }
             if !matches!(verdict, Verdict::Wait) {
@@ -339,10 +326,10 @@ impl Scheduler {
     ) -> kube::Result<()> {
         let Some(placing) = &order.pod.placing else { return Ok(()) };
         let nominated = preemption.map(|preemption| preemption.node.as_str());
-        let is_said = placing.refused.as_deref() == Some(message);
-        if is_said && placing.nominated.as_deref() == nominated {
+        if placing.is_refused_for(message, nominated) {
             return Ok(());
         }
+        let is_said = placing.refused.as_deref() == Some(message);
         let since = placing.refused_at.unwrap_or_else(|| self.context.clock.now());
         let condition = json!({
             "type": "PodScheduled",

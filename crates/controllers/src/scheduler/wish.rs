@@ -111,6 +111,11 @@ impl Wish {
             may_preempt: spec.preemption_policy.as_deref() != Some("Never"),
         }
     }
+
+    /// Where other pods are, and what its own labels are, makes no difference to where it may go.
+    pub fn minds_no_company(&self) -> bool {
+        self.affinity.is_empty() && self.anti_affinity.is_empty() && self.spread.is_empty()
+    }
 }
 
 fn company(affinity: &Affinity) -> (Vec<PodAffinityTerm>, Vec<PodAffinityTerm>) {
@@ -214,6 +219,13 @@ impl Placing {
             None => (None, None),
         };
         Some(Self { refused, refused_at, nominated: status.nominated_node_name.filter(|node| !node.is_empty()) })
+    }
+}
+
+impl Placing {
+    /// Whether its status says already that it is refused for this, and that room is made on this node.
+    pub fn is_refused_for(&self, message: &str, nominated: Option<&str>) -> bool {
+        self.refused.as_deref() == Some(message) && self.nominated.as_deref() == nominated
     }
 }
 
