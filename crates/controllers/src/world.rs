@@ -162,7 +162,7 @@ impl JobEntry {
     }
 }
 
-/// The group that holds the one Job with this uid.
+/// The group that holds the one unfinished Job with this uid.
 pub fn job_of_uid(uid: &str) -> String {
     format!("uid/{uid}")
 }
@@ -179,8 +179,11 @@ pub fn live_in(namespace: &str) -> String {
 
 impl Entry for JobEntry {
     fn groups(&self, key: &Key) -> Vec<String> {
-        let mut groups = vec![job_of_uid(self.uid())];
-        groups.extend(self.live().map(|_| live_in(&key.namespace)));
+        // Finished Jobs may be a hundred thousand, and nobody asks for them by uid.
+        let mut groups = match self.live() {
+            Some(_) => vec![job_of_uid(self.uid()), live_in(&key.namespace)],
+            None => Vec::new(),
+        };
         groups.extend(self.child().map(|child| job_of_cronjob(&child.cronjob)));
         groups
     }
