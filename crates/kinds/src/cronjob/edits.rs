@@ -1,21 +1,30 @@
 //! What the server itself writes when a schedule is edited: the schedule before, whose last instants may still have no outcome.
 //! In the write of the edit itself, so that no crash can come between.
 
-use super::SCHEDULED_BEFORE;
 use super::ticks::effective;
+use super::{ACCOUNTED_UNTIL, SCHEDULED_BEFORE};
 use meta::object;
 use serde_json::Value;
 
-/// Keeps the schedule before, unless an older one is still waiting to be accounted for.
+/// Keeps the accounts, which `kubectl replace` would drop, and the schedule before, unless an older one is still waiting to be
+/// accounted for.
 pub(super) fn remember(cronjob: &mut Value, old: &Value) {
-    let waiting = old["metadata"]["annotations"][SCHEDULED_BEFORE].as_str();
+    let annotations = &old["metadata"]["annotations"];
+    if let Some(until) = annotations[ACCOUNTED_UNTIL].as_str() {
+        annotate(cronjob, ACCOUNTED_UNTIL, until);
+    }
+    let waiting = annotations[SCHEDULED_BEFORE].as_str();
     let before = match waiting {
         Some(waiting) => waiting.to_owned(),
         None if text(cronjob) == text(old) => return,
         None => text(old),
     };
+    annotate(cronjob, SCHEDULED_BEFORE, &before);
+}
+
+fn annotate(cronjob: &mut Value, key: &str, value: &str) {
     let annotations = object::metadata(cronjob).entry("annotations").or_insert(Value::Null);
-    object::as_map(annotations).insert(SCHEDULED_BEFORE.to_owned(), before.into());
+    object::as_map(annotations).insert(key.to_owned(), value.into());
 }
 
 /// A new CronJob has no past, even when it was copied from one that has.
@@ -23,7 +32,7 @@ pub(super) fn forget(cronjob: &mut Value) {
     let annotations = cronjob.get_mut("metadata").and_then(|metadata| metadata.get_mut("annotations"));
     if let Some(Value::Object(annotations)) = annotations {
         annotations.shift_remove(SCHEDULED_BEFORE);
-        annotations.shift_remove(super::ACCOUNTED_UNTIL);
+        annotations.shift_remove(ACCOUNTED_UNTIL);
     }
 }
 
@@ -64,9 +73,16 @@ mod tests {
     }
 
     #[test]
+    fn replacing_a_cronjob_leaves_its_accounts() {
+        let old = cronjob("0 2 * * *", None, json!({ACCOUNTED_UNTIL: "2026-01-01T02:00:00Z", "a": "b"}));
+        let mut replaced = cronjob("0 2 * * *", None, json!(null));
+        CronJob.prepare_update(&mut replaced, &old, Part::Spec);
+        assert_eq!(replaced["metadata"]["annotations"], json!({ACCOUNTED_UNTIL: "2026-01-01T02:00:00Z"}));
+    }
+
+    #[test]
     fn a_copy_of_a_cronjob_has_no_past() {
-        let past =
-            json!({"a": "b", SCHEDULED_BEFORE: "* * * * *", super::super::ACCOUNTED_UNTIL: "2100-01-01T00:00:00Z"});
+        let past = json!({"a": "b", SCHEDULED_BEFORE: "* * * * *", ACCOUNTED_UNTIL: "2100-01-01T00:00:00Z"});
         let mut copy = cronjob("0 2 * * *", None, past);
         CronJob.prepare_create(&mut copy);
         assert_eq!(copy["metadata"]["annotations"], json!({"a": "b"}));

@@ -1,0 +1,120 @@
+//! What has to be true of one CronJob's instants, and what happened in all.
+
+use crate::oracle::{Cursor, Schedule};
+use jiff::Timestamp;
+use kinds::cronjob::outcome::{Outcome, Reason, Span};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+/// One CronJob, from its creation to its end.
+pub struct Ledger {
+    cursor: Cursor,
+    /// The Jobs ever made, by instant.
+    made: BTreeMap<Timestamp, String>,
+    found: BTreeSet<Timestamp>,
+    ran: BTreeSet<Timestamp>,
+}
+
+impl Ledger {
+    pub fn new(schedule: Schedule, created_at: Timestamp) -> Self {
+        let (made, found, ran) = (BTreeMap::new(), BTreeSet::new(), BTreeSet::new());
+        Self { cursor: Cursor::new(schedule, created_at), made, found, ran }
+    }
+
+    /// A Job came to be.
+    pub fn made(&mut self, tick: Timestamp, uid: &str) {
+        let before = self.made.insert(tick, uid.to_owned());
+        assert_eq!(before, None, "a second Job for {tick}");
+    }
+
+    /// A Job of the CronJob's, made by hand, bears the name of the instant's: it may stand for it, if it is still there when the
+    /// instant is recorded.
+    pub fn found(&mut self, tick: Timestamp) {
+        self.found.insert(tick);
+    }
+
+    /// An instant is told to have an outcome: it must be the next one of the schedule, and only an instant that has a Job ran.
+    pub fn outcome(&mut self, outcome: &Outcome) {
+        match outcome {
+            Outcome::Ran(tick) => {
+                assert_eq!(self.cursor.next(), Some(*tick), "ran out of order");
+                let has_job = self.made.contains_key(tick) || self.found.contains(tick);
+                assert!(has_job, "{tick} is said to have run, but no Job was made");
+                self.ran.insert(*tick);
+            }
+            Outcome::Skipped(Span { first, last, n }, reason) => {
+                let ticks: Vec<Option<Timestamp>> = (0..*n).map(|_| self.cursor.next()).collect();
+                assert_eq!(ticks.first(), Some(&Some(*first)), "{reason:?} begins elsewhere");
+                assert_eq!(ticks.last(), Some(&Some(*last)), "{reason:?} ends elsewhere");
+                for tick in ticks.into_iter().flatten() {
+                    assert!(!self.made.contains_key(&tick), "{tick} was skipped for {reason:?}, but has a Job");
+                }
+            }
+        }
+    }
+
+    /// From `line` on another schedule counts: of the old one nothing may be left.
+    pub fn line(&mut self, schedule: Schedule, line: Timestamp) {
+        assert!(self.cursor.peek().is_none_or(|next| line < next), "an instant before the edit has no outcome");
+        self.cursor = Cursor::new(schedule, line);
+    }
+
+    /// Everything until `now` must have its outcome.
+    pub fn close(&mut self, now: Timestamp) {
+        let open = self.cursor.peek();
+        assert!(open.is_none_or(|open| now < open), "at {now} the instant {open:?} has no outcome");
+        let made: BTreeSet<Timestamp> = self.made.keys().copied().collect();
+        let is_found = |tick: &&Timestamp| made.contains(tick) || !self.found.contains(tick);
+        let ran: BTreeSet<Timestamp> = self.ran.iter().filter(is_found).copied().collect();
+        assert_eq!(made, ran, "Jobs and what is said to have run differ");
+    }
+}
+
+/// What happened.
+#[derive(Debug, Default, Clone)]
+pub struct Tally {
+    pub n_ran: u64,
+    pub skipped: BTreeMap<&'static str, u64>,
+    pub happened: BTreeMap<&'static str, u64>,
+    pub seconds: i64,
+}
+
+impl Tally {
+    pub fn count(&mut self, what: &'static str) {
+        *self.happened.entry(what).or_default() += 1;
+    }
+
+    pub fn outcome(&mut self, outcome: &Outcome) {
+        match outcome {
+            Outcome::Ran(_) => self.n_ran += 1,
+            Outcome::Skipped(span, reason) => *self.skipped.entry(reason.as_str()).or_default() += span.n,
+        }
+    }
+
+    pub fn add(&mut self, other: &Tally) {
+        self.n_ran += other.n_ran;
+        self.seconds += other.seconds;
+        for (key, n) in &other.skipped {
+            *self.skipped.entry(key).or_default() += n;
+        }
+        for (key, n) in &other.happened {
+            *self.happened.entry(key).or_default() += n;
+        }
+    }
+
+    pub fn all_happened(&self) -> bool {
+        use Reason::{Deadline, Downtime, Failed, Forbid, Suspended};
+        let reasons = [Forbid, Suspended, Deadline, Downtime, Failed];
+        reasons.iter().all(|reason| self.skipped.contains_key(reason.as_str()))
+            && ["crash", "found unrecorded", "name taken", "conflict", "set back", "recreated", "edited"]
+                .iter()
+                .all(|what| self.happened.contains_key(what))
+    }
+}
+
+impl fmt::Display for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let years = self.seconds / (365 * 86_400);
+        write!(f, "{years} years of CronJobs: {} ran; skipped: {:?}; {:?}", self.n_ran, self.skipped, self.happened)
+    }
+}
