@@ -1,6 +1,7 @@
 //! Scenarios in a simulated world. Each has a recording beside it, `NAME.txt`; `UPDATE_RECORDINGS=1` writes them anew.
 #![allow(clippy::unwrap_used)]
 
+mod cron_crashes;
 mod cronjobs;
 mod indexed;
 mod jobs;

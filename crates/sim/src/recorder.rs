@@ -6,7 +6,7 @@ use agent::runtime::fake::FakeRuntime;
 use futures::future::select_all;
 use parking_lot::Mutex;
 use serde_json::Value;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Write as _;
 use std::sync::Arc;
 use store::{Event, Store, Watcher};
@@ -21,6 +21,8 @@ pub struct Recording {
     names: HashMap<String, String>,
     volumes: BTreeMap<String, String>,
     last: HashMap<String, String>,
+    /// The instants of every Job that a CronJob ever made, by the CronJob's name.
+    pub ticks: BTreeSet<(String, String)>,
     /// Broken invariants.
     pub wrong: Vec<String>,
 }
@@ -139,6 +141,11 @@ fn write_down(recording: &mut Recording, at: &str, event: &Event) {
             recording.say(at, &format!("event on {subject}"), line);
         }
         Some("jobs") => {
+            let tick = &object["metadata"]["annotations"]["batch.kubernetes.io/cronjob-scheduled-timestamp"];
+            let owner = &object["metadata"]["ownerReferences"][0]["name"];
+            if let (Some(owner), Some(tick)) = (owner.as_str(), tick.as_str()) {
+                recording.ticks.insert((owner.into(), tick.into()));
+            }
             let line = if gone { "gone".into() } else { job_line(&object) };
             recording.say(at, &format!("job {name}"), line);
         }

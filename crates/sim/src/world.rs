@@ -197,7 +197,6 @@ impl World {
         let mut cronjob =
             json!({"apiVersion": "batch/v1", "kind": "CronJob", "metadata": {"name": name}, "spec": spec});
         cronjob["spec"]["schedule"] = schedule.into();
-        cronjob["spec"]["jobTemplate"]["spec"]["backoffLimit"] = 0.into();
         cronjob["spec"]["jobTemplate"]["spec"]["template"] = json!({"spec": {
             "restartPolicy": "Never",
             "containers": [{"name": "main", "image": "fake", "command": command}],
@@ -211,6 +210,13 @@ impl World {
         self.note(&format!("patch {name} {spec}"));
         let patch = Patch::Strategic(json!({"spec": spec}));
         self.cronjobs().patch(name, &PatchParams::default(), &patch).await.expect("the server takes the patch");
+    }
+
+    /// The instants, in order, for which this CronJob ever made Jobs.
+    pub fn ticks(&self, cronjob: &str) -> Vec<String> {
+        let recording = self.recording.lock();
+        let ticks = recording.ticks.iter().filter(|(owner, _)| owner == cronjob);
+        ticks.map(|(_, tick)| tick.clone()).collect()
     }
 
     /// Jobs of the namespace `default`.

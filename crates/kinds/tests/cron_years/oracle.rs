@@ -149,7 +149,7 @@ impl Cursor {
                 self.day = first;
                 return None;
             }
-            self.day = self.day + 1.day();
+            self.day += 1.day();
             self.read_day();
         }
         self.ahead.front().copied()
