@@ -11,6 +11,7 @@ pub mod volumes;
 pub mod runtime;
 
 pub mod cgroups;
+pub mod network;
 pub mod supervisor;
 
 mod disk;
