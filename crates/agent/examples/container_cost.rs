@@ -83,6 +83,7 @@ async fn pod(runtime: &BuiltIn, dir: &Path, uid: &str, resources: Resources) {
         pod_name: uid.into(),
         hostname: uid.into(),
         host_network: false,
+        address: None,
         dir: dir.join("state/pods").join(uid),
         tmpfs: Vec::new(),
         resources: Resources::default(),
@@ -104,7 +105,7 @@ async fn pod(runtime: &BuiltIn, dir: &Path, uid: &str, resources: Resources) {
         stop_signal: 15,
         stdin: Default::default(),
     };
-    let pod = runtime.create(sandbox).await.expect("a sandbox");
+    let pod = runtime.create(sandbox, None).await.expect("a sandbox");
     pod.start(container).await.expect("a container");
     assert_eq!(exit_code(&*pod).await, 0);
     pod.remove().await.expect("removal");

@@ -24,6 +24,7 @@ mod writes;
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::future::Future;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
@@ -38,6 +39,10 @@ pub struct Config {
     pub clock: Arc<dyn meta::clock::Clock>,
     /// Runs containers.
     pub runtime: Arc<dyn runtime::Runtime>,
+    /// Connects pods.
+    pub network: Arc<dyn network::Network>,
+    /// Where pods reach the API server, if they do.
+    pub api_address: Option<SocketAddr>,
     /// Finds images.
     pub images: Arc<dyn pod::Images>,
     /// Name of the Node object.
@@ -70,6 +75,8 @@ impl Agent {
             client: config.client,
             clock: config.clock,
             runtime: config.runtime,
+            network: config.network,
+            api_address: config.api_address,
             images: config.images,
             recorder,
             node_name: config.node_name,

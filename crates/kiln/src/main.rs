@@ -3,6 +3,7 @@
 mod commands;
 mod demo;
 mod machine;
+mod network;
 mod node;
 mod output;
 mod server;

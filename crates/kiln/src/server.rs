@@ -1,6 +1,6 @@
 //! Wires one machine: store, API server, controllers and agent in one process.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -13,6 +13,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::machine::{self, SystemClock, SystemEntropy};
+use crate::network::PodNetwork;
 use crate::node::LateNode;
 use crate::output::Problem;
 
@@ -42,6 +43,7 @@ pub struct Server {
     listener: Option<Listener>,
     shutdown: CancellationToken,
     tasks: Vec<JoinHandle<()>>,
+    network: PodNetwork,
 }
 
 struct Listener {
@@ -53,16 +55,29 @@ struct Listener {
 struct Socket {
     listener: TcpListener,
     address: SocketAddr,
+    /// On the pods' network, and where they find it.
+    for_pods: Option<TcpListener>,
+    address_for_pods: Option<SocketAddr>,
     pki: Pki,
 }
 
 impl Socket {
-    async fn open(address: SocketAddr, data_dir: &Path, now: jiff::Timestamp) -> Result<Self, Problem> {
+    async fn open(
+        address: SocketAddr,
+        network: &PodNetwork,
+        data_dir: &Path,
+        now: jiff::Timestamp,
+    ) -> Result<Self, Problem> {
         let listener = listen(address).await?;
         let address = listener.local_addr().map_err(pki_problem)?;
-        let names = vec!["localhost".to_owned(), machine::node_name()];
-        let pki = Pki::load_or_create(data_dir, &[address.ip(), [127, 0, 0, 1].into()], &names, now);
-        Ok(Self { listener, address, pki: pki.map_err(pki_problem)? })
+        let (address_for_pods, for_pods) = network.listen(address, data_dir).await.unzip();
+        // The first three names are those of the Service default/kubernetes.
+        let names = ["kubernetes", "kubernetes.default", "kubernetes.default.svc", "localhost"];
+        let names: Vec<String> = names.map(str::to_owned).into_iter().chain([machine::node_name()]).collect();
+        let addresses: Vec<IpAddr> =
+            [address.ip(), [127, 0, 0, 1].into()].into_iter().chain(address_for_pods.map(|pods| pods.ip())).collect();
+        let pki = Pki::load_or_create(data_dir, &addresses, &names, now).map_err(pki_problem)?;
+        Ok(Self { listener, address, for_pods: for_pods.flatten(), address_for_pods, pki })
     }
 }
 
@@ -81,10 +96,11 @@ impl Server {
         let store = open_store(&options)?;
         let shutdown = CancellationToken::new();
         let node = Arc::new(LateNode::default());
+        let network = PodNetwork::set_up(&options.data_dir.join("agent")).await;
         let (socket, trust) = match options.listen {
             None => (None, None),
             Some(address) => {
-                let socket = Socket::open(address, &options.data_dir, clock.now()).await?;
+                let socket = Socket::open(address, &network, &options.data_dir, clock.now()).await?;
                 let tokens = TokenKeys::load_or_create(&options.data_dir).map_err(pki_problem)?;
                 let root_ca = socket.pki.ca_pem().to_owned();
                 (Some(socket), Some(Trust { tokens, root_ca }))
@@ -113,6 +129,8 @@ impl Server {
             client: client("agent"),
             clock: clock.clone(),
             runtime: Arc::new(runtime),
+            network: network.network(),
+            api_address: socket.as_ref().and_then(|socket| socket.address_for_pods),
             images: Arc::new(DiskImages(images)),
             node_name: machine::node_name(),
             state_dir: options.data_dir.join("agent"),
@@ -125,18 +143,21 @@ impl Server {
         let mut tasks = Vec::new();
         let listener = match socket {
             None => None,
-            Some(Socket { listener, address, pki }) => {
+            Some(Socket { listener, address, for_pods, pki, address_for_pods: _ }) => {
                 let tls = pki.server_tls().map_err(pki_problem)?;
                 let url = format!("https://{}", reachable(address));
                 // Half of the files are for clients; the rest for pods, logs and the store.
                 let most = machine::raise_open_files() / 2;
                 let limits = Limits { connections: most.min(Limits::default().connections), ..Limits::default() };
-                let serving = api.clone().serve_within(limits, listener, tls, shutdown.clone().cancelled_owned());
-                tasks.push(tokio::spawn(async move {
-                    if let Err(error) = serving.await {
-                        tracing::error!(%error, "the API listener failed");
-                    }
-                }));
+                for listener in std::iter::once(listener).chain(for_pods) {
+                    let (api, end) = (api.clone(), shutdown.clone().cancelled_owned());
+                    let serving = api.serve_within(limits.clone(), listener, tls.clone(), end);
+                    tasks.push(tokio::spawn(async move {
+                        if let Err(error) = serving.await {
+                            tracing::error!(%error, "the API listener failed");
+                        }
+                    }));
+                }
                 Some(Listener { kubeconfig: pki.admin_kubeconfig(&url), url })
             }
         };
@@ -153,7 +174,7 @@ impl Server {
         tasks.push(tokio::spawn(controllers::run(context, shutdown.clone().cancelled_owned())));
         tasks.push(tokio::spawn(agent.run(shutdown.clone().cancelled_owned())));
         api.set_ready();
-        Ok(Self { client: client("admin"), store, listener, shutdown, tasks })
+        Ok(Self { client: client("admin"), store, listener, shutdown, tasks, network })
     }
 
     /// A client of this server, as its administrator, without a socket.
@@ -177,6 +198,7 @@ impl Server {
         for task in self.tasks {
             let _ = task.await;
         }
+        self.network.close().await;
         self.store.close().await;
     }
 }

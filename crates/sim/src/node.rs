@@ -45,6 +45,8 @@ impl Node {
             client,
             clock,
             runtime: Arc::new(self.runtime.clone()),
+            network: Arc::new(agent::network::Alone),
+            api_address: None,
             images: Arc::new(FakeImages::default()),
             node_name: NODE.into(),
             state_dir: self.disk.path().join("agent"),

@@ -23,7 +23,7 @@ async fn serve(state_dir: PathBuf, file: PathBuf) -> ExitCode {
     let (sandbox, container): (Sandbox, Container) =
         serde_json::from_slice(&text).expect("the file is what tests write");
     let runtime = BuiltIn::new(state_dir).expect("the state directory can be used");
-    let pod = runtime.create(sandbox).await.expect("the sandbox can be made");
+    let pod = runtime.create(sandbox, None).await.expect("the sandbox can be made");
     pod.start(container).await.expect("the container can be started");
     println!("started");
     std::future::pending().await

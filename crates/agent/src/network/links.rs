@@ -94,8 +94,8 @@ async fn index(handle: &Handle, name: &str) -> Result<Option<u32>, Error> {
     }
 }
 
-/// Makes the bridge, if it is not there, with the gateway's address, and gives its index.
-pub fn bridge(name: &str, range: Range) -> io::Result<u32> {
+/// Makes the bridge, if it is not there, with the gateway's address, and gives its index. `whose` is noted on it.
+pub fn bridge(name: &str, range: Range, whose: &str) -> io::Result<u32> {
     in_this_namespace(async |handle| {
         let index = match index(&handle, name).await? {
             Some(index) => index,
@@ -105,7 +105,8 @@ pub fn bridge(name: &str, range: Range) -> io::Result<u32> {
             }
         };
         handle.address().add(index, range.gateway().into(), range.prefix).replace().execute().await?;
-        handle.link().set(LinkUnspec::new_with_index(index).up().build()).execute().await?;
+        // The kernel takes the note from those who change an interface, not from those who make it.
+        handle.link().set(LinkUnspec::new_with_index(index).alias(whose).up().build()).execute().await?;
         Ok(index)
     })
 }
@@ -166,18 +167,24 @@ async fn connect(host: &Handle, pod: &Handle, namespace: &OwnedFd, wanted: &Want
     pod.route().add(default).execute().await
 }
 
-/// The names of the interfaces that begin so.
-pub fn names(begin: &str) -> io::Result<Vec<String>> {
+/// The interfaces whose names begin so, and whose they are, where that is noted.
+pub fn named(begin: &str) -> io::Result<Vec<(String, Option<String>)>> {
     in_this_namespace(async |handle| {
         let mut links = handle.link().get().execute();
-        let mut names = Vec::new();
+        let mut found = Vec::new();
         while let Some(link) = links.try_next().await? {
-            let name = link.attributes.into_iter().find_map(|attribute| match attribute {
-                LinkAttribute::IfName(name) => Some(name),
-                _ => None,
-            });
-            names.extend(name.filter(|name| name.starts_with(begin)));
+            let (mut name, mut whose) = (String::new(), None);
+            for attribute in link.attributes {
+                match attribute {
+                    LinkAttribute::IfName(text) => name = text,
+                    LinkAttribute::IfAlias(text) => whose = Some(text),
+                    _ => {}
+                }
+            }
+            if name.starts_with(begin) {
+                found.push((name, whose));
+            }
         }
-        Ok(names)
+        Ok(found)
     })
 }

@@ -98,12 +98,14 @@ impl Bridge {
     /// Puts up the bridge of the server with this state directory, or finds it as an earlier one left it. Blocking. Needs CAP_NET_ADMIN.
     pub fn set_up(state_dir: &Path) -> io::Result<Self> {
         fs::create_dir_all(state_dir)?;
-        let name = cgroups::instance(&state_dir.canonicalize()?);
+        let state_dir = &state_dir.canonicalize()?;
+        let name = cgroups::instance(state_dir);
+        sweep();
         let taken = links::taken(&name)?;
         let known = fs::read(state_dir.join(RECORD)).ok();
         let known = known.and_then(|text| serde_json::from_slice::<Record>(&text).ok()).map(|record| record.range);
         // Pods of an earlier server may have addresses of it.
-        let is_up = !links::names(&name)?.is_empty();
+        let is_up = !links::named(&name)?.is_empty();
         let usable = known.filter(|range| is_up || !taken.iter().any(|other| other.meets(*range)));
         let range = match usable {
             Some(range) => range,
@@ -111,7 +113,7 @@ impl Bridge {
                 .ok_or_else(|| io::Error::other("no range of addresses in 10.192.0.0/10 is free on this machine"))?,
         };
         fs::write(state_dir.join(RECORD), serde_json::to_vec(&Record { range })?)?;
-        let index = links::bridge(&name, range)?;
+        let index = links::bridge(&name, range, &state_dir.to_string_lossy())?;
         let bridge = Self { name, index, range, addresses: Arc::new(Mutex::new(Addresses::new(range))) };
         if let Err(error) = bridge.open_the_way_out() {
             tracing::warn!(%error, "pods do not reach beyond this machine");
@@ -137,6 +139,16 @@ impl Bridge {
             && let Err(error) = remove(&self.name)
         {
             tracing::warn!(%error, bridge = self.name, "failed to remove the pods' network");
+        }
+    }
+}
+
+/// Removes the bridges of servers whose directory is gone: ephemeral ones that were killed.
+fn sweep() {
+    for (name, whose) in links::named("kiln-").unwrap_or_default() {
+        let is_stale = whose.is_some_and(|dir| !Path::new(&dir).exists());
+        if is_stale && let Err(error) = remove(&name) {
+            tracing::warn!(%error, bridge = name, "failed to remove what a server has left behind");
         }
     }
 }

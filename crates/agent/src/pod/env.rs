@@ -1,8 +1,10 @@
 //! A container's environment, and `$(NAME)` in its command line (K:pkg/kubelet/kubelet_pods.go, third_party/forked/golang/expansion).
 //!
-//! Order: PATH and HOSTNAME, the image's, `envFrom`, `env`; the later wins. Only `envFrom` and `env` can be referred to.
+//! Order: PATH and HOSTNAME, the image's, the API server's, `envFrom`, `env`; the later wins. Only the last three can be referred to.
 
 use super::sources::{Needs, Sources};
+use std::net::SocketAddr;
+
 use k8s_openapi::api::core::v1::{Container, EnvFromSource, EnvVar, EnvVarSource, Pod};
 
 /// What containerd gives images that set none.
@@ -38,8 +40,12 @@ impl Environment {
 pub struct Origin<'a> {
     /// For fieldRef.
     pub pod: &'a Pod,
-    /// For status.hostIP, and status.podIP of pods on the host's network.
+    /// For status.hostIP.
     pub host_ip: &'a str,
+    /// For status.podIP; empty if it has none.
+    pub pod_ip: &'a str,
+    /// Where the API server is, for `KUBERNETES_SERVICE_HOST` and the like.
+    pub api_address: Option<SocketAddr>,
     /// ConfigMaps and Secrets.
     pub sources: &'a Sources,
 }
@@ -69,7 +75,7 @@ pub fn needs(container: &Container) -> Needs {
 
 /// The variables that the spec sets: `envFrom`, then `env`. The error is CreateContainerConfigError's message.
 pub fn from_spec(container: &Container, origin: Origin<'_>) -> Result<Environment, String> {
-    let mut environment = Environment::default();
+    let mut environment = origin.api_address.map_or_else(Environment::default, of_the_api_server);
     for from in container.env_from.iter().flatten() {
         for (name, value) in whole_source(from, origin)? {
             environment.set(&name, &value);
@@ -81,6 +87,23 @@ pub fn from_spec(container: &Container, origin: Origin<'_>) -> Result<Environmen
         }
     }
     Ok(environment)
+}
+
+/// What client libraries find the API server by: the variables of the Service `default/kubernetes` (K:pkg/kubelet/envvars).
+fn of_the_api_server(address: SocketAddr) -> Environment {
+    let (host, port) = (address.ip(), address.port());
+    let url = format!("tcp://{host}:{port}");
+    let mut environment = Environment::default();
+    environment.set("KUBERNETES_SERVICE_HOST", &host.to_string());
+    environment.set("KUBERNETES_SERVICE_PORT", &port.to_string());
+    environment.set("KUBERNETES_SERVICE_PORT_HTTPS", &port.to_string());
+    environment.set("KUBERNETES_PORT", &url);
+    for (what, value) in
+        [("", url.as_str()), ("_PROTO", "tcp"), ("_PORT", &port.to_string()), ("_ADDR", &host.to_string())]
+    {
+        environment.set(&format!("KUBERNETES_PORT_{port}_TCP{what}"), value);
+    }
+    environment
 }
 
 /// The whole environment of a container's process.
@@ -221,7 +244,6 @@ fn field(path: &str, origin: Origin<'_>) -> Result<String, String> {
         let value = annotations.and_then(|annotations| annotations.get(key));
         return Ok(value.cloned().unwrap_or_default());
     }
-    let on_host_network = spec.is_some_and(|spec| spec.host_network == Some(true));
     let value = match path {
         "metadata.name" => super::name(pod),
         "metadata.namespace" => super::namespace(pod),
@@ -229,8 +251,7 @@ fn field(path: &str, origin: Origin<'_>) -> Result<String, String> {
         "spec.nodeName" => spec.and_then(|spec| spec.node_name.as_deref()).unwrap_or(""),
         "spec.serviceAccountName" => spec.and_then(|spec| spec.service_account_name.as_deref()).unwrap_or(""),
         "status.hostIP" | "status.hostIPs" => origin.host_ip,
-        "status.podIP" | "status.podIPs" if on_host_network => origin.host_ip,
-        "status.podIP" | "status.podIPs" => "",
+        "status.podIP" | "status.podIPs" => origin.pod_ip,
         _ => return Err(format!("unsupported fieldPath: {path}")),
     };
     Ok(value.to_owned())

@@ -20,7 +20,7 @@ fn environment(container: Value) -> Result<Vec<String>, String> {
         "spec": {"nodeName": "n1", "serviceAccountName": "sa", "containers": []}}))
     .unwrap();
     let sources = sources();
-    let origin = Origin { pod: &pod, host_ip: "10.0.0.1", sources: &sources };
+    let origin = Origin { pod: &pod, host_ip: "10.0.0.1", pod_ip: "10.9.0.2", api_address: None, sources: &sources };
     let container = serde_json::from_value(container).unwrap();
     from_spec(&container, origin).map(|environment| environment.lines())
 }
@@ -109,4 +109,21 @@ fn the_image_overrides_path_and_the_spec_overrides_the_image() {
     assert_eq!(complete(&from_spec, &image, "host").lines(), ["PATH=/bin", "HOSTNAME=host", "LANG=C"]);
     let bare = complete(&Environment::default(), &[], "host");
     assert_eq!(bare.get("PATH"), Some(DEFAULT_PATH));
+}
+
+#[test]
+fn the_api_server_is_found_by_its_services_variables() {
+    let environment = of_the_api_server(([10, 200, 0, 1], 6443).into());
+    for (name, value) in [
+        ("KUBERNETES_SERVICE_HOST", "10.200.0.1"),
+        ("KUBERNETES_SERVICE_PORT", "6443"),
+        ("KUBERNETES_SERVICE_PORT_HTTPS", "6443"),
+        ("KUBERNETES_PORT", "tcp://10.200.0.1:6443"),
+        ("KUBERNETES_PORT_6443_TCP", "tcp://10.200.0.1:6443"),
+        ("KUBERNETES_PORT_6443_TCP_PROTO", "tcp"),
+        ("KUBERNETES_PORT_6443_TCP_PORT", "6443"),
+        ("KUBERNETES_PORT_6443_TCP_ADDR", "10.200.0.1"),
+    ] {
+        assert_eq!(environment.get(name), Some(value), "{name}");
+    }
 }

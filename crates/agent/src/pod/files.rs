@@ -1,6 +1,7 @@
 //! The files in a container's /etc that belong to its pod: hosts, hostname, resolv.conf.
 
 use k8s_openapi::api::core::v1::PodSpec;
+use std::net::Ipv4Addr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
@@ -20,12 +21,12 @@ pub(super) fn hostname(pod_name: &str, spec: &PodSpec) -> String {
 }
 
 /// Writes all three. Blocking, but only a few hundred bytes.
-pub(super) fn write(pod_dir: &Path, hostname: &str, spec: &PodSpec) -> std::io::Result<()> {
+pub(super) fn write(pod_dir: &Path, hostname: &str, spec: &PodSpec, address: Option<Ipv4Addr>) -> std::io::Result<()> {
     let dir = etc_dir(pod_dir);
     std::fs::create_dir_all(&dir)?;
     let machine_hosts = if spec.host_network == Some(true) { std::fs::read_to_string("/etc/hosts").ok() } else { None };
     let texts = [
-        ("hosts", hosts(hostname, spec, machine_hosts.as_deref())),
+        ("hosts", hosts(hostname, spec, address, machine_hosts.as_deref())),
         ("hostname", format!("{hostname}\n")),
         ("resolv.conf", resolv_conf(spec, &machine_resolv_conf())),
     ];
@@ -46,17 +47,23 @@ fn machine_resolv_conf() -> String {
     own
 }
 
-fn hosts(hostname: &str, spec: &PodSpec, machine_hosts: Option<&str>) -> String {
+fn hosts(hostname: &str, spec: &PodSpec, address: Option<Ipv4Addr>, machine_hosts: Option<&str>) -> String {
     let mut text = match machine_hosts {
         Some(machine_hosts) => machine_hosts.to_owned(),
-        None => format!(
-            "# written by kiln for this pod\n\
-             127.0.0.1\tlocalhost {hostname}\n\
-             ::1\tlocalhost ip6-localhost ip6-loopback\n\
-             fe00::0\tip6-localnet\n\
-             fe00::1\tip6-allnodes\n\
-             fe00::2\tip6-allrouters\n"
-        ),
+        None => {
+            // Without an address of its own the pod is found on loopback.
+            let own = address.unwrap_or(Ipv4Addr::LOCALHOST);
+            format!(
+                "# written by kiln for this pod\n\
+                 127.0.0.1\tlocalhost\n\
+                 ::1\tlocalhost ip6-localhost ip6-loopback\n\
+                 fe00::0\tip6-localnet\n\
+                 fe00::0\tip6-mcastprefix\n\
+                 fe00::1\tip6-allnodes\n\
+                 fe00::2\tip6-allrouters\n\
+                 {own}\t{hostname}\n"
+            )
+        }
     };
     for alias in spec.host_aliases.iter().flatten() {
         let names = alias.hostnames.as_deref().unwrap_or_default().join("\t");
@@ -123,10 +130,11 @@ mod tests {
     #[test]
     fn hosts_has_the_pod_and_its_aliases() {
         let aliases = spec(json!({"hostAliases": [{"ip": "10.1.2.3", "hostnames": ["db", "db.local"]}]}));
-        let text = hosts("p", &aliases, None);
-        assert!(text.contains("127.0.0.1\tlocalhost p\n"));
+        let text = hosts("p", &aliases, Some([10, 0, 0, 9].into()), None);
+        assert!(text.contains("127.0.0.1\tlocalhost\n") && text.contains("10.0.0.9\tp\n"));
+        assert!(hosts("p", &aliases, None, None).contains("127.0.0.1\tp\n"));
         assert!(text.ends_with("10.1.2.3\tdb\tdb.local\n"));
-        assert_eq!(hosts("p", &spec(json!({})), Some("1.1.1.1 x\n")), "1.1.1.1 x\n");
+        assert_eq!(hosts("p", &spec(json!({})), None, Some("1.1.1.1 x\n")), "1.1.1.1 x\n");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The end of a pod's work: what is done once nothing of it runs any more, in an order that may be interrupted at any point.
 
 use super::plan::{Intent, Preparation, Why};
+use super::watch::Context;
 use super::worker::{Latest, Outcome, Worker, Written};
 use super::{is_terminal, name, namespace};
 use crate::runtime::PodSandbox;
@@ -53,7 +54,7 @@ impl Worker {
     /// Removes sandbox and directory; logs stay until the object goes.
     async fn clean_up(&mut self, pod: &Pod) {
         if let Some(sandbox) = self.sandbox.take() {
-            remove_sandbox(sandbox.as_ref()).await;
+            remove_sandbox(&self.context, sandbox.as_ref()).await;
         }
         remove_dir(self.pod_dir(pod)).await;
         self.preparation = Preparation::NotYet;
@@ -92,7 +93,7 @@ pub(super) fn longer(wait: Option<Duration>) -> Duration {
 }
 
 /// Removes a sandbox, however often that takes: what cannot be removed now (a process in the kernel) ends some day.
-pub(super) async fn remove_sandbox(sandbox: &dyn PodSandbox) {
+pub(super) async fn remove_sandbox(context: &Context, sandbox: &dyn PodSandbox) {
     let mut wait = None;
     while let Err(error) = sandbox.remove().await {
         tracing::warn!(uid = sandbox.sandbox().pod_uid, %error, "could not remove a pod's sandbox");
@@ -100,6 +101,7 @@ pub(super) async fn remove_sandbox(sandbox: &dyn PodSandbox) {
         wait = Some(pause);
         tokio::time::sleep(pause).await;
     }
+    context.network.release(&sandbox.sandbox().pod_uid);
 }
 
 /// Removes a directory and everything in it. A few tries: what is left then goes at the next start.

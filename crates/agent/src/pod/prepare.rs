@@ -5,11 +5,14 @@ use super::plan::Preparation;
 use super::worker::Worker;
 use super::{files, name, namespace, resources, sources, uid};
 use crate::events::Notice;
+use crate::network::Connected;
 use crate::runtime::{PodSandbox, RuntimeError, Sandbox};
 use crate::volumes;
 use crate::volumes::downward::Subject;
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::{Pod, PodSpec};
+use std::net::Ipv4Addr;
+use std::os::fd::OwnedFd;
 
 /// How long after a failure tokens are tried to be renewed again.
 const REFRESH_RETRY: SignedDuration = SignedDuration::from_secs(60);
@@ -55,25 +58,28 @@ impl Worker {
         let _slot = context.starts.acquire().await;
         let dir = self.pod_dir(pod);
         let hostname = self.hostname(pod, spec);
-        files::write(&dir, &hostname, spec).map_err(|error| sandbox_failed(error.to_string()))?;
         if self.sandbox.is_none() {
+            let (address, host_network, network) = self.connect(pod, spec).await?;
             let sandbox = Sandbox {
                 pod_uid: uid(pod).to_owned(),
                 namespace: namespace(pod).to_owned(),
                 pod_name: name(pod).to_owned(),
-                hostname,
-                host_network: spec.host_network == Some(true),
+                hostname: hostname.clone(),
+                host_network,
+                address,
                 tmpfs: volumes::tmpfs(&dir, spec),
                 dir: dir.clone(),
                 resources: resources::of_pod(spec),
                 dies_with_server: context.pods_die_with_server,
             };
-            let created = context.runtime.create(sandbox).await;
+            let created = context.runtime.create(sandbox, network).await;
             self.sandbox = Some(created.map_err(|error| match error {
                 RuntimeError::Sandbox(message) => sandbox_failed(message),
                 other => sandbox_failed(other.to_string()),
             })?);
         }
+        let address = self.sandbox.as_ref().and_then(|sandbox| sandbox.sandbox().address);
+        files::write(&dir, &hostname, spec, address).map_err(|error| sandbox_failed(error.to_string()))?;
         if contents.is_empty() {
             return Ok(());
         }
@@ -85,6 +91,23 @@ impl Worker {
             .map_err(|error| failed_mount(error.to_string()))?;
         self.refresh_at = sources.tokens.values().map(|token| token.refresh_at).min();
         Ok(())
+    }
+
+    /// The pod's network: its address, whether it is the host's, and its namespace.
+    async fn connect(&self, pod: &Pod, spec: &PodSpec) -> Result<(Option<Ipv4Addr>, bool, Option<OwnedFd>), Setback> {
+        if spec.host_network == Some(true) {
+            return Ok((None, true, None));
+        }
+        let connected = self.context.network.connect(uid(pod)).await.map_err(sandbox_failed)?;
+        Ok(match connected {
+            Connected::Bridged { address, namespace } => (Some(address), false, Some(namespace)),
+            Connected::Alone => (None, false, None),
+            Connected::Host(why) => {
+                let message = format!("The pod shares the host's network: {why}");
+                self.tell(Notice::of_pod(pod, "HostNetwork", message).warning());
+                (None, true, None)
+            }
+        })
     }
 
     /// Writes new tokens where old ones are near their end. What fails is tried again, while the old ones are still good.

@@ -63,7 +63,7 @@ impl Worker {
     async fn abandon_sandbox(&mut self, pod: &Pod) {
         tracing::warn!(pod = name(pod), "a pod's supervisor is gone, making a new one");
         if let Some(sandbox) = self.sandbox.take() {
-            super::finish::remove_sandbox(sandbox.as_ref()).await;
+            super::finish::remove_sandbox(&self.context, sandbox.as_ref()).await;
         }
         let obstacle =
             Obstacle::Other { reason: "SandboxChanged".into(), message: "the pod's supervisor is gone".into() };
@@ -144,7 +144,14 @@ impl Worker {
         let sources = sources::fetch(&self.context.client, namespace(pod), &needs)
             .await
             .map_err(|error| config_error(error.to_string()))?;
-        let origin = env::Origin { pod, host_ip: &self.context.machine.ip, sources: &sources };
+        let pod_ip = self.pod_ip(pod).unwrap_or_default();
+        let origin = env::Origin {
+            pod,
+            host_ip: &self.context.machine.ip,
+            pod_ip: &pod_ip,
+            api_address: self.context.api_address,
+            sources: &sources,
+        };
         let environment = env::from_spec(container, origin).map_err(config_error)?;
         let accounts = user::Accounts::read(&image.rootfs);
         let identity = user::identify(pod, container, &image.config.user, &accounts).map_err(config_error)?;

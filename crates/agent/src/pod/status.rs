@@ -14,8 +14,17 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 /// Message of a pod that outlived its activeDeadlineSeconds, in its status and its event.
 pub const DEADLINE_MESSAGE: &str = "Pod was active on the node longer than the specified deadline";
 
+/// Where a pod is found.
+#[derive(Debug, Clone)]
+pub struct Addresses<'a> {
+    /// The machine's.
+    pub host: &'a str,
+    /// The pod's own, or the machine's if it shares its network.
+    pub pod: Option<String>,
+}
+
 /// The pod's status as it should read now. `previous` is the last one known: since when conditions hold is kept from it.
-pub fn status(snapshot: &Snapshot<'_>, previous: &PodStatus, host_ip: &str) -> PodStatus {
+pub fn status(snapshot: &Snapshot<'_>, previous: &PodStatus, addresses: Addresses<'_>) -> PodStatus {
     let default_spec = PodSpec::default();
     let spec = snapshot.pod.spec.as_ref().unwrap_or(&default_spec);
     let phase = phase(snapshot);
@@ -30,8 +39,10 @@ pub fn status(snapshot: &Snapshot<'_>, previous: &PodStatus, host_ip: &str) -> P
         phase: Some(phase.to_owned()),
         reason,
         message,
-        host_ip: Some(host_ip.to_owned()),
-        host_ips: Some(vec![HostIP { ip: host_ip.to_owned() }]),
+        host_ip: Some(addresses.host.to_owned()),
+        host_ips: Some(vec![HostIP { ip: addresses.host.to_owned() }]),
+        pod_ips: addresses.pod.clone().map(|ip| vec![PodIP { ip }]),
+        pod_ip: addresses.pod,
         start_time: Some(Time(snapshot.accepted_at)),
         qos_class: Some(resources::qos_class(spec).to_owned()),
         observed_generation: snapshot.pod.metadata.generation,
@@ -39,10 +50,6 @@ pub fn status(snapshot: &Snapshot<'_>, previous: &PodStatus, host_ip: &str) -> P
         container_statuses: containers(&spec.containers, Role::App),
         ..PodStatus::default()
     };
-    if spec.host_network == Some(true) {
-        status.pod_ip = Some(host_ip.to_owned());
-        status.pod_ips = Some(vec![PodIP { ip: host_ip.to_owned() }]);
-    }
     status.conditions = Some(conditions(snapshot, &status, previous));
     status
 }

@@ -55,7 +55,7 @@ fn status_of(pod: &Pod, list: &[(&str, Known)], intent: &Intent) -> PodStatus {
         accepted_at: at(0),
         now: at(3),
     };
-    status(&snapshot, &PodStatus::default(), "10.0.0.1")
+    status(&snapshot, &PodStatus::default(), addresses())
 }
 
 #[track_caller]
@@ -238,11 +238,15 @@ fn transition_times_move_only_with_the_truth() {
         accepted_at: at(0),
         now: at(9),
     };
-    let conditions = status(&snapshot, &previous, "10.0.0.1").conditions.unwrap();
+    let conditions = status(&snapshot, &previous, addresses()).conditions.unwrap();
     let since = |name: &str| {
         let found = conditions.iter().find(|condition| condition.type_ == name).unwrap();
         found.last_transition_time.as_ref().map(|time| time.0)
     };
     assert_eq!(since("Ready"), Some(at(1)));
     assert_eq!(since("Initialized"), Some(at(9)));
+}
+
+fn addresses() -> Addresses<'static> {
+    Addresses { host: "10.0.0.1", pod: Some("10.9.0.2".into()) }
 }

@@ -5,6 +5,7 @@ use super::finish::{remove_dir, remove_sandbox};
 use super::worker::{Latest, Outcome, Worker};
 use super::{Images, is_terminal, log_dir_name, name, namespace, phase, uid};
 use crate::events::Recorder;
+use crate::network::Network;
 use crate::node::Machine;
 use crate::runtime::{PodSandbox, Runtime};
 use futures::StreamExt;
@@ -17,6 +18,7 @@ use meta::clock::Clock;
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::future::Future;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::sync::Arc;
@@ -34,6 +36,9 @@ pub(crate) struct Context {
     pub(crate) runtime: Arc<dyn Runtime>,
     pub(crate) images: Arc<dyn Images>,
     pub(crate) recorder: Recorder,
+    pub(crate) network: Arc<dyn Network>,
+    /// Where pods reach the API server.
+    pub(crate) api_address: Option<SocketAddr>,
     pub(crate) machine: Machine,
     pub(crate) node_name: String,
     pub(crate) state_dir: PathBuf,
@@ -109,6 +114,9 @@ impl Dispatcher {
     async fn new(context: Arc<Context>) -> Self {
         let mut recovered = BTreeMap::new();
         for sandbox in context.runtime.recover().await {
+            if let Some(address) = sandbox.sandbox().address {
+                context.network.keep(&sandbox.sandbox().pod_uid, address);
+            }
             recovered.insert(sandbox.sandbox().pod_uid.clone(), sandbox);
         }
         Self {
@@ -167,9 +175,10 @@ impl Dispatcher {
         let logs = log_dir_name(namespace(pod), name(pod), uid(pod));
         let logs = self.context.log_dir.join(logs);
         let sandbox = self.recovered.remove(uid(pod));
+        let context = self.context.clone();
         self.removals.spawn(async move {
             if let Some(sandbox) = sandbox {
-                remove_sandbox(sandbox.as_ref()).await;
+                remove_sandbox(&context, sandbox.as_ref()).await;
             }
             remove_dir(dir).await;
             remove_dir(logs).await;
@@ -249,10 +258,11 @@ impl Dispatcher {
             }
         }
         let pods_dir = self.context.pods_dir();
+        let context = self.context.clone();
         self.removals.spawn(async move {
             for (uid, sandbox) in orphans {
                 tracing::info!(uid, "removing the sandbox of a pod that is gone");
-                remove_sandbox(sandbox.as_ref()).await;
+                remove_sandbox(&context, sandbox.as_ref()).await;
                 remove_dir(pods_dir.join(uid)).await;
             }
             for path in stale {
@@ -270,7 +280,7 @@ impl Dispatcher {
             handle.latest.send_modify(|latest| latest.server_ends = true);
         }
         for sandbox in self.recovered.values() {
-            remove_sandbox(sandbox.as_ref()).await;
+            remove_sandbox(&self.context, sandbox.as_ref()).await;
         }
         while self.tasks.join_next().await.is_some() {}
         while self.removals.join_next().await.is_some() {}

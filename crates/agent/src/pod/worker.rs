@@ -181,7 +181,20 @@ impl Worker {
 
     pub(super) fn status(&self, pod: &Pod, intent: &Intent) -> PodStatus {
         let snapshot = self.snapshot(pod, intent);
-        status::status(&snapshot, &self.written, &self.context.machine.ip)
+        let addresses = status::Addresses { host: &self.context.machine.ip, pod: self.pod_ip(pod) };
+        status::status(&snapshot, &self.written, addresses)
+    }
+
+    /// The pod's address; the host's, if it shares its network. One that has ended keeps what it had.
+    pub(super) fn pod_ip(&self, pod: &Pod) -> Option<String> {
+        let sandbox = self.sandbox.as_ref().map(|sandbox| sandbox.sandbox());
+        let on_hosts_network = pod.spec.as_ref().is_some_and(|spec| spec.host_network == Some(true))
+            || sandbox.is_some_and(|sandbox| sandbox.host_network);
+        if on_hosts_network {
+            return Some(self.context.machine.ip.clone());
+        }
+        let own = sandbox.and_then(|sandbox| sandbox.address).map(|address| address.to_string());
+        own.or_else(|| self.written.pod_ip.clone())
     }
 
     /// Takes in the runtime's records.

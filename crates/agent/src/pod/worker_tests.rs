@@ -137,6 +137,8 @@ impl World {
         let client = self.api.clone().client();
         let (recorder, poster) = crate::events::channel(client.clone(), "node".into());
         let context = Arc::new(Context {
+            network: Arc::new(crate::network::Alone),
+            api_address: None,
             client,
             clock: self.clock.clone(),
             runtime: Arc::new(self.runtime.clone()),

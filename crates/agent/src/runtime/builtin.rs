@@ -17,6 +17,7 @@ use jiff::Timestamp;
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -76,9 +77,12 @@ impl BuiltIn {
         apply::sweep(&self.cgroups, &living);
     }
 
-    async fn spawn(&self, sandbox: &Sandbox) -> Result<Client, RuntimeError> {
+    async fn spawn(&self, sandbox: &Sandbox, network: Option<OwnedFd>) -> Result<Client, RuntimeError> {
         let failed = |what: &str, error: io::Error| RuntimeError::Sandbox(format!("failed to {what}: {error}"));
-        let boot = Boot { sandbox: sandbox.clone(), cgroups: self.cgroups.clone() };
+        // Held open until the supervisor is in it.
+        let network_namespace =
+            network.as_ref().map(|fd| format!("/proc/{}/fd/{}", std::process::id(), fd.as_raw_fd()).into());
+        let boot = Boot { sandbox: sandbox.clone(), cgroups: self.cgroups.clone(), network_namespace };
         let text = serde_json::to_vec(&boot).map_err(|e| failed("write the sandbox", e.into()))?;
         make_private_dir(&sandbox.dir)
             .and_then(|()| write_whole(&sandbox.dir.join(BOOT), &text))
@@ -109,6 +113,7 @@ impl BuiltIn {
                 said = "the supervisor does not answer".into();
             }
         }
+        drop(network);
         if said.trim() != READY {
             let _ = child.kill().await;
             let uid = sandbox.pod_uid.clone();
@@ -138,7 +143,7 @@ impl BuiltIn {
 
 #[async_trait]
 impl Runtime for BuiltIn {
-    async fn create(&self, sandbox: Sandbox) -> Result<Arc<dyn PodSandbox>, RuntimeError> {
+    async fn create(&self, sandbox: Sandbox, network: Option<OwnedFd>) -> Result<Arc<dyn PodSandbox>, RuntimeError> {
         if !is_file_name(&sandbox.pod_uid) {
             let text = format!("{:?} cannot be a pod's uid", sandbox.pod_uid);
             return Err(RuntimeError::Sandbox(text));
@@ -157,7 +162,7 @@ impl Runtime for BuiltIn {
             }
             clear(&self.cgroups, &sandbox.pod_uid, &sandbox.dir).await;
         }
-        let client = self.spawn(&sandbox).await?;
+        let client = self.spawn(&sandbox, network).await?;
         Ok(self.adopt(sandbox, Some(client)))
     }
 

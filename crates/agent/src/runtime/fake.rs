@@ -138,7 +138,11 @@ impl FakeRuntime {
 
 #[async_trait::async_trait]
 impl Runtime for FakeRuntime {
-    async fn create(&self, sandbox: Sandbox) -> Result<Arc<dyn PodSandbox>, RuntimeError> {
+    async fn create(
+        &self,
+        sandbox: Sandbox,
+        _: Option<std::os::fd::OwnedFd>,
+    ) -> Result<Arc<dyn PodSandbox>, RuntimeError> {
         yield_now().await;
         let make = || {
             Arc::new(FakeSandbox {

@@ -8,6 +8,7 @@ pub use streams::{Attach, Exec, Reader, Resize, Stdin, Streams, Writer};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use std::net::Ipv4Addr;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -25,6 +26,9 @@ pub struct Sandbox {
     pub hostname: String,
     /// Use the host's network namespace.
     pub host_network: bool,
+    /// Its address in the network namespace that it is given, if it is given one.
+    #[serde(default)]
+    pub address: Option<Ipv4Addr>,
     /// `STATE_DIR/pods/UID`: sockets, exit records, root file systems, volumes.
     pub dir: PathBuf,
     /// tmpfs mounts the supervisor makes in its own mount namespace (secret volumes, emptyDir medium Memory).
@@ -168,8 +172,8 @@ pub struct Sockets {
 /// A container runtime.
 #[async_trait::async_trait]
 pub trait Runtime: Send + Sync + 'static {
-    /// Starts a pod's supervisor and its namespaces. Idempotent per uid.
-    async fn create(&self, sandbox: Sandbox) -> Result<Arc<dyn PodSandbox>, RuntimeError>;
+    /// Starts a pod's supervisor and its namespaces, but for the one of the network if that is given. Idempotent per uid.
+    async fn create(&self, sandbox: Sandbox, network: Option<OwnedFd>) -> Result<Arc<dyn PodSandbox>, RuntimeError>;
     /// Sandboxes that an earlier server left: reconnected, or as `Lost` runs and exit records on disk.
     async fn recover(&self) -> Vec<Arc<dyn PodSandbox>>;
     /// The sandbox of a pod, while it has one.

@@ -3,7 +3,7 @@
 use super::container::shm;
 use super::{protocol, sys};
 use crate::cgroups::{apply, plan};
-use nix::sched::{CloneFlags, unshare};
+use nix::sched::{CloneFlags, setns, unshare};
 use nix::sys::prctl;
 use nix::sys::stat::{Mode, umask};
 use nix::unistd::{dup2_stdin, dup2_stdout, sethostname, setsid};
@@ -24,6 +24,8 @@ pub struct Booted {
     pub listener: UnixListener,
     /// Closes when the server ends, for pods that end with it.
     pub lifeline: Option<OwnedFd>,
+    /// The machine's own, for the end of pods that end with their server: nobody else takes the server's network down then.
+    pub host_network: Option<File>,
     /// What could not be had, for the server's log.
     pub shortfalls: Vec<String>,
 }
@@ -45,15 +47,25 @@ pub fn boot(dir: &Path) -> Result<Booted, String> {
         shortfalls.push(format!("the supervisor cannot leave the server's cgroup: {error}"));
     }
     let mut namespaces = CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWUTS | CloneFlags::CLONE_NEWIPC;
-    if !sandbox.host_network {
+    let is_alone = !sandbox.host_network && boot.network_namespace.is_none();
+    if is_alone {
         namespaces |= CloneFlags::CLONE_NEWNET;
+    }
+    let host_network = match (sandbox.dies_with_server, &boot.network_namespace) {
+        (true, Some(_)) => File::open("/proc/self/ns/net").ok(),
+        _ => None,
+    };
+    if let Some(path) = &boot.network_namespace {
+        let network = File::open(path).map_err(|e| format!("failed to open the pod's network namespace: {e}"))?;
+        setns(network, CloneFlags::CLONE_NEWNET)
+            .map_err(|e| format!("failed to join the pod's network namespace: {e}"))?;
     }
     unshare(namespaces).map_err(|e| format!("failed to make namespaces: {e}"))?;
     // Nothing mounted here reaches the host; what the host unmounts is let go here too.
     let slave = MountPropagationFlags::DOWNSTREAM | MountPropagationFlags::REC;
     mount_change("/", slave).map_err(|e| format!("failed to detach the mounts: {e}"))?;
     sethostname(&sandbox.hostname).map_err(|e| format!("failed to set the host name: {e}"))?;
-    if !sandbox.host_network {
+    if is_alone {
         sys::loopback_up().map_err(|e| format!("failed to bring loopback up: {e}"))?;
     }
     tmpfs(&shm(dir), SHM_OPTIONS)?;
@@ -65,7 +77,7 @@ pub fn boot(dir: &Path) -> Result<Booted, String> {
         tmpfs(&wanted.path, &options)?;
     }
     let listener = listen(dir).map_err(|e| format!("failed to listen in {}: {e}", dir.display()))?;
-    Ok(Booted { boot, listener, lifeline, shortfalls })
+    Ok(Booted { boot, listener, lifeline, host_network, shortfalls })
 }
 
 /// What belongs to the server's session, terminal and fate is not ours.
@@ -131,6 +143,13 @@ pub fn undo(boot: &protocol::Boot) {
         let _ = apply::join(&tree.base);
     }
     let _ = apply::remove_pod(&boot.cgroups, &boot.sandbox.pod_uid);
+}
+
+/// Takes down the network of a server that is gone, with the pods that are still on it: they go as this one does.
+pub fn undo_network(boot: &protocol::Boot, host_network: &File) {
+    if setns(host_network, CloneFlags::CLONE_NEWNET).is_ok() {
+        let _ = crate::network::remove(&boot.cgroups.instance);
+    }
 }
 
 /// Removes what a supervisor keeps in the pod's directory; the exit records stay.

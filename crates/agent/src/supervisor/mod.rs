@@ -73,7 +73,12 @@ fn run(dir: &Path) -> Result<(), String> {
     match end {
         serve::End::Removed(farewell) => farewell.send(),
         // Nobody is left who could remove it.
-        serve::End::Orphaned => drop(crate::trees::remove(dir)),
+        serve::End::Orphaned => {
+            if let Some(host_network) = &booted.host_network {
+                boot::undo_network(&boot, host_network);
+            }
+            let _ = crate::trees::remove(dir);
+        }
     }
     Ok(())
 }

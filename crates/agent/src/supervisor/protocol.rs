@@ -5,6 +5,7 @@ use crate::runtime::{Attach, Container, Exec, Run, RuntimeError, Sandbox};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::io;
+use std::path::PathBuf;
 
 /// Larger frames are refused; a container's environment may be a megabyte.
 pub const MAX_FRAME: usize = 16 << 20;
@@ -20,6 +21,9 @@ pub const READY: &str = "ready";
 pub struct Boot {
     pub sandbox: Sandbox,
     pub cgroups: Cgroups,
+    /// The pod's network namespace, made for it; while the server that made it holds it open.
+    #[serde(default)]
+    pub network_namespace: Option<PathBuf>,
 }
 
 /// Server to supervisor.

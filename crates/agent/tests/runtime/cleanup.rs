@@ -70,12 +70,12 @@ async fn a_sandbox_that_cannot_be_made_says_why_and_leaves_nothing() {
     let machine = Machine::new();
     let mut sandbox = machine.sandbox("bad");
     sandbox.hostname = "h".repeat(300);
-    let error = machine.runtime.create(sandbox).await.err().unwrap().to_string();
+    let error = machine.runtime.create(sandbox, None).await.err().unwrap().to_string();
     assert!(error.starts_with("failed to create pod sandbox: failed to set the host name"), "{error}");
     eventually("no cgroups", || machine.cgroup_dirs().is_empty());
     let mut sandbox = machine.sandbox("bad");
     sandbox.pod_uid = "../x".into();
-    assert!(machine.runtime.create(sandbox).await.is_err());
+    assert!(machine.runtime.create(sandbox, None).await.is_err());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -101,7 +101,7 @@ async fn churn(machine: &Arc<Machine>, numbers: std::ops::Range<usize>) {
         let machine = Arc::clone(machine);
         tasks.spawn(async move {
             let uid = format!("churn-{number}");
-            let pod = machine.runtime.create(sandbox(&machine.state_dir(), &uid)).await.unwrap();
+            let pod = machine.runtime.create(sandbox(&machine.state_dir(), &uid), None).await.unwrap();
             let code = (number % 200) as i32;
             let mut container = container(machine.dir.path(), &format!("c{number}"), &format!("exit {code}"));
             container.resources.memory_limit_bytes = Some(64 << 20);

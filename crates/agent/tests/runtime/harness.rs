@@ -50,7 +50,7 @@ impl Machine {
     }
 
     pub async fn pod_of(&self, sandbox: Sandbox) -> Pod<'_> {
-        let sandbox = self.runtime.create(sandbox).await.unwrap();
+        let sandbox = self.runtime.create(sandbox, None).await.unwrap();
         Pod { machine: self, sandbox }
     }
 
@@ -164,6 +164,7 @@ pub fn sandbox(state_dir: &Path, uid: &str) -> Sandbox {
         pod_name: format!("pod-{uid}"),
         hostname: format!("host-{uid}"),
         host_network: false,
+        address: None,
         dir: state_dir.join("pods").join(uid),
         tmpfs: Vec::new(),
         resources: Resources::default(),

@@ -65,7 +65,7 @@ async fn a_run_goes_on_while_its_server_is_killed() {
     running_pid(&recovered[0].runs().await, "c");
     assert_eq!(ended(&*recovered[0], "c").await, (6, false));
     assert_eq!(text(&log), whole_log());
-    let again = machine.runtime.create(machine.sandbox("survive")).await.unwrap();
+    let again = machine.runtime.create(machine.sandbox("survive"), None).await.unwrap();
     assert_eq!(again.runs().await, recovered[0].runs().await, "no second supervisor");
 }
 

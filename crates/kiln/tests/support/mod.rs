@@ -187,7 +187,10 @@ impl Server {
 
     /// What this server's pods have left on the machine.
     pub fn traces(&self) -> Vec<String> {
-        traces(&self.data_dir().to_string_lossy())
+        let mut traces = traces(&self.data_dir().to_string_lossy());
+        // That is the server's own, for as long as it runs.
+        traces.retain(|trace| !trace.starts_with("bridge "));
+        traces
     }
 }
 
@@ -207,7 +210,9 @@ impl Drop for Server {
         while !processes(&data_dir).is_empty() && start.elapsed() < Duration::from_secs(10) {
             std::thread::sleep(Duration::from_millis(20));
         }
-        remove_cgroups(&agent::cgroups::instance(&self.data_dir().join("agent")));
+        let instance = agent::cgroups::instance(&self.data_dir().join("agent"));
+        remove_cgroups(&instance);
+        let _ = agent::network::remove(&instance);
     }
 }
 
@@ -236,13 +241,19 @@ pub fn processes(path: &str) -> Vec<u32> {
     .collect()
 }
 
-/// Everything of a data directory that the machine still knows: processes, mounts, cgroups.
+/// Everything of a data directory that the machine still knows: processes, mounts, cgroups, bridges.
 pub fn traces(data_dir: &str) -> Vec<String> {
     let mut found: Vec<String> = processes(data_dir).into_iter().map(|pid| format!("process {pid}")).collect();
     let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
     found.extend(mounts.lines().filter(|line| line.contains(data_dir)).map(|line| format!("mount {line}")));
     let instance = agent::cgroups::instance(&Path::new(data_dir).join("agent"));
     found.extend(cgroups(&instance).into_iter().map(|path| format!("cgroup {}", path.display())));
+    // A bridge says whose it is.
+    let interfaces = std::fs::read_dir("/sys/class/net").unwrap().flatten();
+    found.extend(interfaces.filter_map(|entry| {
+        let whose = std::fs::read_to_string(entry.path().join("ifalias")).ok()?;
+        whose.contains(data_dir).then(|| format!("bridge {}", entry.file_name().display()))
+    }));
     found
 }
 

@@ -37,7 +37,6 @@ const POD: &[Unsupported] = &[
         "use serviceAccountToken, configMap, secret or downwardAPI",
     ),
     refuse("volumes[].emptyDir.medium", When::IsNot(&["", "Memory"]), "leave it out or use Memory"),
-    refuse("hostNetwork", When::True, LEAVE_OUT),
     refuse("hostPID", When::True, LEAVE_OUT),
     refuse("hostIPC", When::True, LEAVE_OUT),
     refuse("hostUsers", When::False, LEAVE_OUT),

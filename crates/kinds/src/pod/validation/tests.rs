@@ -285,7 +285,6 @@ fn tolerations_and_host_aliases_are_sound() {
 #[test]
 fn what_the_agent_cannot_do_yet_is_refused_by_name() {
     for (spec, field, way_out) in [
-        (json!({"hostNetwork": true}), "hostNetwork", "leave it out"),
         (json!({"hostPID": true}), "hostPID", "leave it out"),
         (json!({"hostIPC": true}), "hostIPC", "leave it out"),
         (json!({"securityContext": {"sysctls": []}}), "securityContext.sysctls", "leave it out"),
