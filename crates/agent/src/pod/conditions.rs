@@ -1,7 +1,7 @@
 //! A pod's conditions, in the kubelet's order (K:pkg/kubelet/status/generate.go). Pure.
 
-use super::plan::{Preparation, Snapshot};
-use k8s_openapi::api::core::v1::{ContainerStatus, PodCondition, PodStatus};
+use super::plan::{Preparation, Role, Snapshot};
+use k8s_openapi::api::core::v1::{ContainerStateTerminated, ContainerStatus, PodCondition, PodStatus};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 /// Truth, reason and message of one condition.
@@ -13,10 +13,14 @@ pub(super) fn conditions(snapshot: &Snapshot<'_>, status: &PodStatus, previous: 
     let phase = status.phase.as_deref().unwrap_or("");
     let is_over = super::is_terminal(phase);
     let stands = *snapshot.preparation == Preparation::Ready && !is_over;
-    let ready = readiness(phase, status);
+    let spec = snapshot.pod.spec.as_ref();
+    let inits = spec.map(super::init_containers).unwrap_or_default();
+    let sidecars: Vec<&str> =
+        inits.iter().filter(|init| Role::of_init(init) == Role::Sidecar).map(|init| init.name.as_str()).collect();
+    let ready = readiness(phase, status, &sidecars);
     let findings: [(&str, Finding); 5] = [
         ("PodReadyToStartContainers", (stands, "", String::new())),
-        ("Initialized", initialized(phase, status)),
+        ("Initialized", initialized(phase, status, &sidecars)),
         ("Ready", ready.clone()),
         ("ContainersReady", ready),
         ("PodScheduled", (true, "", String::new())),
@@ -47,32 +51,49 @@ fn condition(
     }
 }
 
-fn initialized(phase: &str, status: &PodStatus) -> Finding {
+fn initialized(phase: &str, status: &PodStatus, sidecars: &[&str]) -> Finding {
     if phase == "Succeeded" {
         return (true, "PodCompleted", String::new());
     }
+    let has_begun = |app: &ContainerStatus| {
+        let state = app.state.as_ref();
+        let has_started = |ended: &ContainerStateTerminated| ended.started_at.is_some();
+        let runs_or_ended =
+            state.is_some_and(|state| state.running.is_some() || state.terminated.as_ref().is_some_and(has_started));
+        runs_or_ended || app.last_state.as_ref().is_some_and(|last| last.terminated.is_some())
+    };
+    // Once initialized, a pod stays so, whatever becomes of its sidecars.
+    if !sidecars.is_empty() && status.container_statuses.iter().flatten().any(has_begun) {
+        return (true, "", String::new());
+    }
     let statuses = status.init_container_statuses.as_deref().unwrap_or_default();
-    match not_ready(statuses) {
+    let is_done = |status: &ContainerStatus| match sidecars.contains(&status.name.as_str()) {
+        true => status.started == Some(true),
+        false => status.ready,
+    };
+    match names(statuses.iter().filter(|status| !is_done(status))) {
         Some(names) => (false, "ContainersNotInitialized", format!("containers with incomplete status: [{names}]")),
         None => (true, "", String::new()),
     }
 }
 
-fn readiness(phase: &str, status: &PodStatus) -> Finding {
+fn readiness(phase: &str, status: &PodStatus, sidecars: &[&str]) -> Finding {
     match phase {
         "Succeeded" => return (false, "PodCompleted", String::new()),
         "Failed" => return (false, "PodFailed", String::new()),
         _ => {}
     }
-    let statuses = status.container_statuses.as_deref().unwrap_or_default();
-    match not_ready(statuses) {
+    let inits = status.init_container_statuses.iter().flatten();
+    let counted = inits.filter(|init| sidecars.contains(&init.name.as_str()));
+    let counted = counted.chain(status.container_statuses.iter().flatten());
+    match names(counted.filter(|status| !status.ready)) {
         Some(names) => (false, "ContainersNotReady", format!("containers with unready status: [{names}]")),
         None => (true, "", String::new()),
     }
 }
 
-/// Names of those that are not ready, as Go prints a list; none when all are.
-fn not_ready(statuses: &[ContainerStatus]) -> Option<String> {
-    let names: Vec<&str> = statuses.iter().filter(|status| !status.ready).map(|status| status.name.as_str()).collect();
+/// Their names, as Go prints a list; none when there are none.
+fn names<'a>(statuses: impl Iterator<Item = &'a ContainerStatus>) -> Option<String> {
+    let names: Vec<&str> = statuses.map(|status| status.name.as_str()).collect();
     (!names.is_empty()).then(|| names.join(" "))
 }

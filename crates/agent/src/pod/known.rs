@@ -169,6 +169,11 @@ pub struct Known {
 }
 
 impl Known {
+    /// Whether its newest run has not ended.
+    pub fn runs(&self) -> bool {
+        matches!(self.state, State::Running { .. })
+    }
+
     /// The restart count: the newest run's number.
     pub fn attempt(&self) -> Option<u32> {
         match &self.state {

@@ -3,7 +3,7 @@
 use super::known::{Blocked, Ended, Known, State};
 use super::{init_containers, is_terminal, phase};
 use jiff::{SignedDuration, Timestamp};
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{Container, ContainerRestartRule, Pod, PodSpec};
 use std::collections::BTreeMap;
 
 /// The kubelet never gives a container less than this to end by itself (K:pkg/kubelet/kuberuntime).
@@ -167,20 +167,33 @@ pub fn plan(snapshot: &Snapshot<'_>) -> Plan {
 
 fn stop(snapshot: &Snapshot<'_>, why: &Why, plan: &mut Plan) {
     let grace_seconds = grace_seconds(snapshot.pod, why, snapshot.now);
-    let mut one_runs = false;
-    for (container, known) in snapshot.containers {
-        if !matches!(known.state, State::Running { .. }) {
-            continue;
-        }
-        one_runs = true;
-        let asked_already = known.stopping.is_some_and(|asked| asked <= grace_seconds);
-        if !asked_already {
-            plan.steps.push(Step::Stop { container: container.clone(), grace_seconds });
-        }
+    let running = |name: &str| snapshot.containers.get(name).filter(|known| known.runs());
+    let sidecars: Vec<&str> = sidecars(snapshot.pod).collect();
+    let others: Vec<&str> =
+        snapshot.containers.keys().map(String::as_str).filter(|name| !sidecars.contains(name)).collect();
+    // Sidecars end after those they serve, the last to start first; nobody waits for that when all is to go at once.
+    let in_turn = !matches!(why, Why::Gone | Why::ServerEnds);
+    let mut turns: Vec<Vec<&str>> = vec![others];
+    turns.extend(sidecars.into_iter().rev().map(|name| vec![name]));
+    if !in_turn {
+        turns = vec![turns.concat()];
     }
-    if !one_runs {
+    let Some(turn) = turns.iter().find(|turn| turn.iter().any(|name| running(name).is_some())) else {
         plan.steps.push(Step::Finish);
+        return;
+    };
+    for name in turn {
+        let asked_already = |known: &Known| known.stopping.is_some_and(|asked| asked <= grace_seconds);
+        if running(name).is_some_and(|known| !asked_already(known)) {
+            plan.steps.push(Step::Stop { container: (*name).to_owned(), grace_seconds });
+        }
     }
+}
+
+/// The names of the pod's sidecars, in the order in which they start.
+fn sidecars(pod: &Pod) -> impl Iterator<Item = &str> {
+    let inits = pod.spec.as_ref().map(init_containers).unwrap_or_default();
+    inits.iter().filter(|init| Role::of_init(init) == Role::Sidecar).map(|init| init.name.as_str())
 }
 
 /// How long containers have to end by themselves.
@@ -222,8 +235,17 @@ enum Next {
 pub(crate) enum Role {
     /// Of `spec.initContainers`.
     Init,
+    /// Of `spec.initContainers` with restartPolicy Always: begins in their order and runs as long as the pod's containers do (KEP-753).
+    Sidecar,
     /// Of `spec.containers`.
     App,
+}
+
+impl Role {
+    /// What one of `spec.initContainers` is.
+    pub(crate) fn of_init(container: &Container) -> Self {
+        if container.restart_policy.as_deref() == Some("Always") { Role::Sidecar } else { Role::Init }
+    }
 }
 
 fn run(snapshot: &Snapshot<'_>, plan: &mut Plan) {
@@ -233,31 +255,60 @@ fn run(snapshot: &Snapshot<'_>, plan: &mut Plan) {
     };
     stop_strangers(snapshot, plan);
     let policy = restart_policy(snapshot.pod);
-    for init in init_containers(spec) {
-        match next(snapshot, &init.name, Role::Init, policy) {
-            Next::Done => {}
-            Next::Failed => {
-                plan.steps.push(Step::Finish);
-                return;
-            }
-            other => {
-                proceed(snapshot, &init.name, other, plan);
-                return;
-            }
+    let app = |container: &Container| next(snapshot, container, Role::App, policy);
+    let are_over = spec.containers.iter().all(|container| matches!(app(container), Next::Done | Next::Failed));
+    let has_failed = |init: &Container| next(snapshot, init, Role::of_init(init), policy) == Next::Failed;
+    if are_over || init_containers(spec).iter().any(has_failed) {
+        return wind_down(snapshot, spec, plan);
+    }
+    for (position, init) in init_containers(spec).iter().enumerate() {
+        let role = Role::of_init(init);
+        let next = next(snapshot, init, role, policy);
+        // One that crashes when those after it have begun holds nobody up.
+        let holds_up = match (&next, role) {
+            (Next::Done, _) | (Next::Running, Role::Sidecar) => false,
+            (_, Role::Sidecar) => !has_run_after(snapshot, spec, position),
+            (_, Role::Init | Role::App) => true,
+        };
+        proceed(snapshot, &init.name, next, plan);
+        if holds_up {
+            return;
         }
     }
-    let mut all_over = true;
     for container in &spec.containers {
-        match next(snapshot, &container.name, Role::App, policy) {
-            Next::Done | Next::Failed => {}
-            other => {
-                all_over = false;
-                proceed(snapshot, &container.name, other, plan);
-            }
-        }
+        proceed(snapshot, &container.name, app(container), plan);
     }
-    if all_over {
+}
+
+/// Whether anything has run that comes after the init container at `position`.
+fn has_run_after(snapshot: &Snapshot<'_>, spec: &PodSpec, position: usize) -> bool {
+    let later = super::all_containers(spec).skip(position.saturating_add(1));
+    let mut known = later.filter_map(|container| snapshot.containers.get(&container.name));
+    known.any(|known| known.state != State::NeverRan)
+}
+
+/// Nothing more will run: the sidecars end one by one, the last to start first, within one grace, and then the pod.
+fn wind_down(snapshot: &Snapshot<'_>, spec: &PodSpec, plan: &mut Plan) {
+    let runs = |name: &&str| snapshot.containers.get(*name).is_some_and(Known::runs);
+    let sidecars: Vec<&str> = sidecars(snapshot.pod).collect();
+    let Some(last) = sidecars.into_iter().rev().find(runs) else {
         plan.steps.push(Step::Finish);
+        return;
+    };
+    let is_asked = snapshot.containers.get(last).is_some_and(|known| known.stopping.is_some());
+    if !is_asked {
+        // Counted from the end of those they served.
+        let finished_at = |container: &Container| match &snapshot.containers.get(&container.name)?.state {
+            State::Ended(ended) => ended.finished_at,
+            State::NeverRan | State::Running { .. } => None,
+        };
+        let of_apps = spec.containers.iter().filter_map(finished_at).max();
+        let of_inits = || init_containers(spec).iter().filter_map(finished_at).max();
+        let since = of_apps.or_else(of_inits).unwrap_or(snapshot.now);
+        let grace = spec.termination_grace_period_seconds.unwrap_or(30);
+        let left = grace.saturating_sub(snapshot.now.duration_since(since).as_secs().max(0));
+        let grace_seconds = u64::try_from(left).unwrap_or(0).max(MIN_GRACE_SECONDS);
+        plan.steps.push(Step::Stop { container: last.to_owned(), grace_seconds });
     }
 }
 
@@ -275,14 +326,14 @@ fn stop_strangers(snapshot: &Snapshot<'_>, plan: &mut Plan) {
     }
 }
 
-fn next(snapshot: &Snapshot<'_>, container: &str, role: Role, policy: &str) -> Next {
-    let Some(known) = snapshot.containers.get(container) else {
+fn next(snapshot: &Snapshot<'_>, container: &Container, role: Role, policy: &str) -> Next {
+    let Some(known) = snapshot.containers.get(&container.name) else {
         return Next::Start { attempt: 0 };
     };
     match &known.state {
         State::Running { .. } => return Next::Running,
         State::NeverRan => {}
-        State::Ended(ended) if !will_restart(role, policy, ended) => {
+        State::Ended(ended) if !will_restart(container, role, policy, ended) => {
             return if ended.exit_code == 0 { Next::Done } else { Next::Failed };
         }
         State::Ended(ended) => {
@@ -340,10 +391,25 @@ pub(crate) fn restart_policy(pod: &Pod) -> &str {
     pod.spec.as_ref().and_then(|spec| spec.restart_policy.as_deref()).unwrap_or("Always")
 }
 
-/// Whether a run that ended so is followed by another. An init container that succeeded is done under every policy.
-pub(crate) fn will_restart(role: Role, policy: &str, ended: &Ended) -> bool {
+/// Whether a run that ended so is followed by another: the container's own rules and policy count before the pod's (KEP-5307). An init
+/// container that succeeded is done under every policy, but for sidecars.
+pub(crate) fn will_restart(container: &Container, role: Role, policy: &str, ended: &Ended) -> bool {
+    if role == Role::Sidecar {
+        return true;
+    }
+    let matches = |rule: &&ContainerRestartRule| {
+        let codes = rule.exit_codes.as_ref();
+        codes.is_some_and(|codes| {
+            let is_listed = codes.values.iter().flatten().any(|code| *code == ended.exit_code);
+            is_listed == (codes.operator == "In")
+        })
+    };
+    let rules = container.restart_policy_rules.as_deref().unwrap_or_default();
+    if rules.iter().find(matches).is_some_and(|rule| rule.action == "Restart") {
+        return true;
+    }
     let succeeded = ended.exit_code == 0;
-    match policy {
+    match container.restart_policy.as_deref().unwrap_or(policy) {
         "Never" => false,
         "OnFailure" => !succeeded,
         _ => role == Role::App || !succeeded,

@@ -186,3 +186,86 @@ fn intents_in_order_of_precedence() {
     assert_eq!(ask(&pod, true, false, None), Intent::Stop(Why::Gone));
     assert_eq!(ask(&pod, true, true, None), Intent::Stop(Why::ServerEnds));
 }
+
+#[test]
+fn sidecars_begin_in_order_and_the_others_do_not_wait_for_their_end() {
+    let pod = pod(json!({"restartPolicy": "Never", "initContainers": [
+        {"name": "s", "restartPolicy": "Always"}, {"name": "i"}, {"name": "t", "restartPolicy": "Always"}],
+        "containers": [{"name": "a"}]}));
+    let fresh = Known::default;
+    let list = |s, i, t, a| [("s", s), ("i", i), ("t", t), ("a", a)];
+    let crashed = |at| ended(0, 1, at);
+    check(&pod, &list(fresh(), fresh(), fresh(), fresh()), 0, &[start("s", 0)], None);
+    check(&pod, &list(running(), fresh(), fresh(), fresh()), 0, &[start("i", 0)], None);
+    check(&pod, &list(running(), running(), fresh(), fresh()), 0, &[], None);
+    check(&pod, &list(running(), ended(0, 0, 1), fresh(), fresh()), 1, &[start("t", 0)], None);
+    check(&pod, &list(running(), ended(0, 0, 1), running(), fresh()), 1, &[start("a", 0)], None);
+    // Before anything after it has begun, a crash holds everything up; later only itself. Exit code 0 is a crash as well.
+    check(&pod, &list(crashed(1), fresh(), fresh(), fresh()), 1, &[start("s", 1)], None);
+    check(&pod, &list(ended(0, 0, 1), running(), fresh(), fresh()), 1, &[start("s", 1)], None);
+    check(&pod, &list(crashed(2), ended(0, 0, 1), running(), fresh()), 2, &[start("s", 1), start("a", 0)], None);
+    check(&pod, &list(running(), ended(0, 0, 1), crashed(2), running()), 2, &[start("t", 1)], None);
+}
+
+#[test]
+fn sidecars_end_after_the_others_the_last_first_within_one_grace() {
+    let mut pod = pod(json!({"restartPolicy": "Never", "terminationGracePeriodSeconds": 10, "initContainers": [
+        {"name": "s", "restartPolicy": "Always"}, {"name": "t", "restartPolicy": "Always"}],
+        "containers": [{"name": "a"}, {"name": "b"}]}));
+    let list = |s, t, a, b| [("s", s), ("t", t), ("a", a), ("b", b)];
+    let over = || ended(0, 0, 5);
+    let asked = |grace| Known { stopping: Some(grace), ..running() };
+    check(&pod, &list(running(), running(), over(), running()), 5, &[], None);
+    check(&pod, &list(running(), running(), over(), over()), 5, &[stop_with("t", 10)], None);
+    check(&pod, &list(running(), asked(10), over(), over()), 7, &[], None);
+    check(&pod, &list(running(), ended(0, 143, 9), over(), over()), 9, &[stop_with("s", 6)], None);
+    check(&pod, &list(running(), ended(0, 137, 30), over(), over()), 30, &[stop_with("s", 2)], None);
+    check(&pod, &list(ended(0, 143, 9), ended(0, 143, 9), over(), over()), 9, &[Step::Finish], None);
+    // One that crashes while the others end is not started again.
+    check(&pod, &list(ended(0, 1, 5), ended(0, 1, 5), over(), over()), 5, &[Step::Finish], None);
+    pod.metadata.deletion_timestamp = serde_json::from_value(json!("1970-01-01T00:00:10Z")).unwrap();
+    pod.metadata.deletion_grace_period_seconds = Some(10);
+    check(&pod, &list(running(), running(), over(), running()), 0, &[stop_with("b", 10)], None);
+    check(&pod, &list(running(), running(), over(), over()), 4, &[stop_with("t", 7)], None);
+    check(&pod, &list(running(), over(), over(), over()), 6, &[stop_with("s", 5)], None);
+    check(&pod, &list(over(), over(), over(), over()), 6, &[Step::Finish], None);
+    let at_once = plan(&Snapshot {
+        pod: &pod,
+        intent: &Intent::Stop(Why::ServerEnds),
+        preparation: &Preparation::Ready,
+        containers: &knowns(&list(running(), running(), running(), over())),
+        accepted_at: at(0),
+        now: at(0),
+    });
+    assert_eq!(at_once.steps, [stop_with("a", 2), stop_with("t", 2), stop_with("s", 2)]);
+}
+
+#[test]
+fn a_failed_init_container_takes_the_sidecars_before_it_along() {
+    let pod = pod(json!({"restartPolicy": "Never", "initContainers": [
+        {"name": "s", "restartPolicy": "Always"}, {"name": "i"}], "containers": [{"name": "a"}]}));
+    let list = |s| [("s", s), ("i", ended(0, 1, 3)), ("a", Known::default())];
+    check(&pod, &list(running()), 4, &[stop_with("s", 29)], None);
+    check(&pod, &list(ended(0, 143, 5)), 5, &[Step::Finish], None);
+}
+
+#[test]
+fn a_containers_own_policy_and_rules_count_before_the_pods() {
+    let rules = json!([{"action": "Restart", "exitCodes": {"operator": "In", "values": [42]}}]);
+    let others = json!([{"action": "Restart", "exitCodes": {"operator": "NotIn", "values": [0, 42]}}]);
+    for (of_pod, own, rules, exit_code, restarts) in [
+        ("Never", json!("Always"), json!(null), 0, true),
+        ("Always", json!("Never"), json!(null), 1, false),
+        ("Never", json!("OnFailure"), json!(null), 1, true),
+        ("Never", json!("OnFailure"), json!(null), 0, false),
+        ("Never", json!("Never"), rules.clone(), 42, true),
+        ("Never", json!("Never"), rules, 41, false),
+        ("Never", json!("Never"), others.clone(), 41, true),
+        ("Never", json!("Never"), others, 42, false),
+    ] {
+        let container = json!([{"name": "a", "restartPolicy": own, "restartPolicyRules": rules}]);
+        let pod = pod(json!({"restartPolicy": of_pod, "containers": container}));
+        let steps = if restarts { vec![start("a", 1)] } else { vec![Step::Finish] };
+        check(&pod, &[("a", ended(0, exit_code, 5))], 5, &steps, None);
+    }
+}

@@ -1,5 +1,6 @@
 //! Requests and limits: what a container and its pod may use, the pod's QoS class, and who dies first when memory runs out.
 
+use super::plan::Role;
 use crate::runtime::Resources;
 use k8s_openapi::api::core::v1::{Container, PodSpec};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
@@ -33,21 +34,27 @@ pub fn of_container(container: &Container) -> Resources {
     }
 }
 
-/// The pod as a whole: the sum of its containers, or its greediest init container if that is more.
-/// It is limited only where every container is.
+/// The pod as a whole: the sum of its containers and sidecars, or its greediest init container with the sidecars before it if that is
+/// more (KEP-753). It is limited only where every container is.
 pub fn of_pod(spec: &PodSpec) -> Resources {
     let apps: Vec<Resources> = spec.containers.iter().map(of_container).collect();
-    let inits: Vec<Resources> = super::init_containers(spec).iter().map(of_container).collect();
-    let limit = |field: fn(&Resources) -> Option<u64>| {
-        let each: Vec<u64> = apps.iter().map(field).collect::<Option<_>>()?;
-        let sum = each.into_iter().fold(0, u64::saturating_add);
-        let each: Vec<u64> = inits.iter().map(field).collect::<Option<_>>()?;
-        Some(each.into_iter().fold(sum, u64::max))
+    let inits: Vec<(Role, Resources)> =
+        super::init_containers(spec).iter().map(|init| (Role::of_init(init), of_container(init))).collect();
+    let most = |amount: &dyn Fn(&Resources) -> Option<u64>| {
+        let (mut sidecars, mut most) = (0_u64, 0_u64);
+        for (role, resources) in &inits {
+            let with_it = sidecars.saturating_add(amount(resources)?);
+            most = most.max(with_it);
+            if *role == Role::Sidecar {
+                sidecars = with_it;
+            }
+        }
+        let apps = apps.iter().try_fold(sidecars, |sum, app| Some(sum.saturating_add(amount(app)?)))?;
+        Some(most.max(apps))
     };
+    let limit = |field: fn(&Resources) -> Option<u64>| most(&field);
     let request = |field: fn(&Resources) -> Option<u64>| {
-        let sum = apps.iter().filter_map(field).fold(0, u64::saturating_add);
-        let greediest = inits.iter().filter_map(field).max().unwrap_or(0);
-        Some(sum.max(greediest)).filter(|request| 0 < *request)
+        most(&|resources| Some(field(resources).unwrap_or(0))).filter(|request| 0 < *request)
     };
     Resources {
         cpu_request_milli: request(|resources| resources.cpu_request_milli),
@@ -137,5 +144,23 @@ mod tests {
         assert_eq!(score(json!({"cpu": "1"})), 999);
         assert_eq!(score(json!({"memory": "256Mi"})), 750);
         assert_eq!(score(json!({"memory": "2Gi"})), 2);
+    }
+
+    #[test]
+    fn sidecars_count_with_whatever_runs_beside_them() {
+        let container = |policy: Option<&str>, cpu: &str| json!({"name": "c", "restartPolicy": policy, "resources": {"limits": {"cpu": cpu}}});
+        let of = |inits: Value, apps: Value| {
+            let spec = serde_json::from_value(json!({"initContainers": inits, "containers": apps})).unwrap();
+            of_pod(&spec).cpu_limit_milli
+        };
+        let (sidecar, init) = (container(Some("Always"), "1"), |cpu| container(None, cpu));
+        for (inits, apps, expect) in [
+            (json!([sidecar]), json!([init("2")]), Some(3000)),
+            (json!([sidecar, init("4")]), json!([init("2")]), Some(5000)),
+            (json!([init("4"), sidecar]), json!([init("2")]), Some(4000)),
+            (json!([{"name": "c", "restartPolicy": "Always"}]), json!([init("2")]), None),
+        ] {
+            assert_eq!(of(inits.clone(), apps), expect, "{inits}");
+        }
     }
 }

@@ -30,9 +30,9 @@ pub fn status(snapshot: &Snapshot<'_>, previous: &PodStatus, addresses: Addresse
     let phase = phase(snapshot);
     let (reason, message) = reason_and_message(snapshot, phase, previous);
     let is_refused = matches!(snapshot.intent, Intent::Stop(Why::Refused(_)));
-    let containers = |list: &[Container], role| {
+    let containers = |list: &[Container], role: fn(&Container) -> Role| {
         let statuses: Vec<ContainerStatus> =
-            list.iter().map(|container| container_status(snapshot, container, role, phase)).collect();
+            list.iter().map(|container| container_status(snapshot, container, role(container), phase)).collect();
         (!statuses.is_empty() && !is_refused).then_some(statuses)
     };
     let mut status = PodStatus {
@@ -46,8 +46,8 @@ pub fn status(snapshot: &Snapshot<'_>, previous: &PodStatus, addresses: Addresse
         start_time: Some(Time(snapshot.accepted_at)),
         qos_class: Some(resources::qos_class(spec).to_owned()),
         observed_generation: snapshot.pod.metadata.generation,
-        init_container_statuses: containers(init_containers(spec), Role::Init),
-        container_statuses: containers(&spec.containers, Role::App),
+        init_container_statuses: containers(init_containers(spec), Role::of_init),
+        container_statuses: containers(&spec.containers, |_| Role::App),
         ..PodStatus::default()
     };
     status.conditions = Some(conditions(snapshot, &status, previous));
@@ -69,8 +69,12 @@ pub fn phase(snapshot: &Snapshot<'_>) -> &'static str {
         |container: &Container| known(container).is_some_and(|known| matches!(known.state, State::Running { .. }));
     let any_runs = super::all_containers(spec).any(runs);
     match snapshot.intent {
+        Intent::Run | Intent::Stop(_) if any_runs => match living_phase(snapshot, spec) {
+            // An end is only told when it is one: a failed init container's sidecars have still to be stopped.
+            "Succeeded" | "Failed" => "Pending",
+            phase => phase,
+        },
         Intent::Run => living_phase(snapshot, spec),
-        Intent::Stop(_) if any_runs => living_phase(snapshot, spec),
         Intent::Stop(Why::PastDeadline | Why::Refused(_)) => "Failed",
         Intent::Stop(Why::Deleted | Why::Gone | Why::AlreadyOver | Why::ServerEnds) => {
             let succeeded = |container: &Container| {
@@ -89,25 +93,37 @@ fn living_phase(snapshot: &Snapshot<'_>, spec: &PodSpec) -> &'static str {
         let known = snapshot.containers.get(&container.name);
         known.map_or(&never_ran, |known| &known.state)
     };
+    let has_failed = |init: &Container| match state(init) {
+        State::Ended(ended) => ended.exit_code != 0 && !will_restart(init, Role::of_init(init), policy, ended),
+        State::NeverRan | State::Running { .. } => false,
+    };
+    if init_containers(spec).iter().any(has_failed) {
+        return "Failed";
+    }
+    let has_begun = spec.containers.iter().any(|app| *state(app) != State::NeverRan);
     for init in init_containers(spec) {
+        let role = Role::of_init(init);
         match state(init) {
-            State::Ended(ended) if ended.exit_code == 0 => {}
-            State::Ended(ended) if !will_restart(Role::Init, policy, ended) => return "Failed",
+            State::Running { .. } if role == Role::Sidecar => {}
+            _ if role == Role::Sidecar && has_begun => {}
+            State::Ended(ended) if role == Role::Init && ended.exit_code == 0 => {}
             State::Ended(_) | State::NeverRan | State::Running { .. } => return "Pending",
         }
     }
-    let states: Vec<&State> = spec.containers.iter().map(state).collect();
-    if states.iter().any(|state| matches!(state, State::NeverRan)) {
+    if spec.containers.iter().any(|app| *state(app) == State::NeverRan) {
         return "Pending";
     }
     let mut all_succeeded = true;
-    for state in states {
-        match state {
-            State::Ended(ended) if !will_restart(Role::App, policy, ended) => {
+    for app in &spec.containers {
+        match state(app) {
+            State::Ended(ended) if !will_restart(app, Role::App, policy, ended) => {
                 all_succeeded &= ended.exit_code == 0;
             }
             State::Ended(_) | State::Running { .. } | State::NeverRan => return "Running",
         }
+    }
+    if init_containers(spec).iter().any(|init| matches!(state(init), State::Running { .. })) {
+        return "Running";
     }
     if all_succeeded { "Succeeded" } else { "Failed" }
 }
@@ -141,14 +157,14 @@ fn container_status(snapshot: &Snapshot<'_>, container: &Container, role: Role, 
     };
     match &known.state {
         State::Running { started_at, .. } => {
-            status.ready = role == Role::App;
+            status.ready = role != Role::Init;
             status.started = Some(true);
             status.state = Some(ContainerState {
                 running: Some(ContainerStateRunning { started_at: Some(Time(*started_at)) }),
                 ..ContainerState::default()
             });
         }
-        State::Ended(ended) => match waits_to_restart(snapshot, &container.name, known, role, phase) {
+        State::Ended(ended) => match waits_to_restart(snapshot, container, known, role, phase) {
             Some((reason, message)) => {
                 status.state = Some(waiting(&reason, &message));
                 status.last_state = Some(terminated(ended, &id(ended.attempt)));
@@ -188,7 +204,7 @@ fn waits_to_begin(snapshot: &Snapshot<'_>, known: &Known) -> (String, String) {
 /// Why a container that has run waits for its next run; none when there will not be one.
 fn waits_to_restart(
     snapshot: &Snapshot<'_>,
-    container: &str,
+    container: &Container,
     known: &Known,
     role: Role,
     phase: &str,
@@ -196,8 +212,9 @@ fn waits_to_restart(
     let State::Ended(ended) = &known.state else {
         return None;
     };
-    let lives = matches!(snapshot.intent, Intent::Run) && !is_terminal(phase);
-    if !lives || !will_restart(role, restart_policy(snapshot.pod), ended) {
+    // One that was asked to stop was stopped because nothing more will run.
+    let lives = matches!(snapshot.intent, Intent::Run) && !is_terminal(phase) && known.stopping.is_none();
+    if !lives || !will_restart(container, role, restart_policy(snapshot.pod), ended) {
         return None;
     }
     if let Some(blocked) = &known.blocked {
@@ -207,8 +224,9 @@ fn waits_to_restart(
         return None;
     }
     let message = format!(
-        "back-off {} restarting failed container={container} pod={}",
+        "back-off {} restarting failed container={} pod={}",
         known.crash_loop.delay_text(),
+        container.name,
         full_name(snapshot.pod),
     );
     Some(("CrashLoopBackOff".into(), message))

@@ -250,3 +250,37 @@ fn transition_times_move_only_with_the_truth() {
 fn addresses() -> Addresses<'static> {
     Addresses { host: "10.0.0.1", pod: Some("10.9.0.2".into()) }
 }
+
+#[test]
+fn phases_and_conditions_of_a_pod_with_a_sidecar() {
+    let mut pod = pod("Never", &["s", "i"], &["a"]);
+    let inits = pod.spec.as_mut().unwrap().init_containers.as_mut().unwrap();
+    inits[0].restart_policy = Some("Always".into());
+    let fresh = Known::default;
+    let over = || Intent::Stop(Why::Deleted);
+    for (s, i, a, intent, phase, initialized, ready) in [
+        (fresh(), fresh(), fresh(), Intent::Run, "Pending", "False", "False"),
+        (running(), fresh(), fresh(), Intent::Run, "Pending", "False", "False"),
+        (running(), ended(0), fresh(), Intent::Run, "Pending", "True", "False"),
+        (running(), ended(0), running(), Intent::Run, "Running", "True", "True"),
+        (looping(), ended(0), running(), Intent::Run, "Running", "True", "False"),
+        (running(), ended(0), ended(0), Intent::Run, "Running", "True", "False"),
+        (running(), ended(0), ended(1), Intent::Run, "Running", "True", "False"),
+        (ended(143), ended(0), ended(0), Intent::Run, "Succeeded", "True", "False"),
+        (ended(1), ended(0), ended(1), Intent::Run, "Failed", "True", "False"),
+        (running(), ended(1), fresh(), Intent::Run, "Pending", "False", "False"),
+        (ended(143), ended(1), fresh(), Intent::Run, "Failed", "False", "False"),
+        (running(), ended(0), ended(143), over(), "Running", "True", "False"),
+        (ended(143), ended(0), ended(0), over(), "Succeeded", "True", "False"),
+    ] {
+        let list = [("s", s), ("i", i), ("a", a)];
+        let status = status_of(&pod, &list, &intent);
+        let conditions = status.conditions.unwrap();
+        let holds = |name: &str| conditions.iter().find(|condition| condition.type_ == name).unwrap().status.clone();
+        let seen = (status.phase.unwrap(), holds("Initialized"), holds("Ready"));
+        assert_eq!(seen, (phase.into(), initialized.into(), ready.into()), "{list:?}");
+    }
+    let status = status_of(&pod, &[("s", running()), ("i", ended(0)), ("a", running())], &Intent::Run);
+    let sidecar = &status.init_container_statuses.unwrap()[0];
+    assert_eq!((sidecar.ready, sidecar.started), (true, Some(true)));
+}

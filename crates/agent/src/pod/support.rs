@@ -1,21 +1,11 @@
 //! What a pod may ask for that this version cannot give. Such a pod is rejected with the field's name, never half honoured.
 
-use super::{all_containers, init_containers};
+use super::all_containers;
 use k8s_openapi::api::core::v1::{Container, PodSpec, Volume};
 
 /// Names the first thing this version cannot do, and the way out; none if it can do everything.
 pub fn refusal(spec: &PodSpec) -> Option<String> {
-    let found = of_pod(spec)
-        .or_else(|| volumes(spec))
-        .or_else(|| {
-            let sidecar = init_containers(spec)
-                .iter()
-                .position(|init| init.restart_policy.is_some())?;
-            Some(format!(
-                "spec.initContainers[{sidecar}].restartPolicy: sidecars are not supported by this version of kiln; run it as an ordinary container"
-            ))
-        })
-        .or_else(|| all_containers(spec).find_map(of_container))?;
+    let found = of_pod(spec).or_else(|| volumes(spec)).or_else(|| all_containers(spec).find_map(of_container))?;
     Some(found)
 }
 
@@ -71,7 +61,10 @@ fn of_container(container: &Container) -> Option<String> {
         ("readinessProbe", container.readiness_probe.is_some()),
         ("startupProbe", container.startup_probe.is_some()),
         ("lifecycle", container.lifecycle.is_some()),
-        ("restartPolicy", container.restart_policy.is_some()),
+        (
+            "restartPolicyRules[].action",
+            container.restart_policy_rules.iter().flatten().any(|rule| rule.action != "Restart"),
+        ),
         ("volumeDevices", is_some_and_not_empty(container.volume_devices.as_deref())),
         ("securityContext.privileged", context.is_some_and(|context| context.privileged == Some(true))),
         (
@@ -114,7 +107,7 @@ mod tests {
     #[test]
     fn an_ordinary_pod_is_not_refused() {
         let spec = json!({
-            "initContainers": [{"name": "i"}],
+            "initContainers": [{"name": "i", "restartPolicy": "Always"}],
             "containers": [{"name": "a", "env": [{"name": "X", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}],
                 "volumeMounts": [{"name": "v", "mountPath": "/v"}], "securityContext": {"procMount": "Default"}}],
             "volumes": [{"name": "v"}, {"name": "e", "emptyDir": {}}, {"name": "c", "configMap": {"name": "c"}}],
@@ -131,8 +124,8 @@ mod tests {
                 "volume \"v\"",
             ),
             (
-                json!({"initContainers": [{"name": "i", "restartPolicy": "Always"}], "containers": []}),
-                "spec.initContainers[0].restartPolicy",
+                json!({"containers": [{"name": "a", "restartPolicyRules": [{"action": "RestartAllContainers"}]}]}),
+                "container \"a\": restartPolicyRules[].action",
             ),
             (
                 json!({"containers": [{"name": "a", "securityContext": {"privileged": true}}]}),

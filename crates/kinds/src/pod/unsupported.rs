@@ -52,8 +52,6 @@ const POD: &[Unsupported] = &[
         LEAVE_OUT,
     ),
     refuse("securityContext.seccompProfile.type", When::Is("Localhost"), "use RuntimeDefault or Unconfined"),
-    refuse("initContainers[].restartPolicy", When::Set, "run it as an ordinary container"),
-    refuse("containers[].restartPolicy", When::Set, "use the pod's restartPolicy"),
 ];
 
 /// Paths start at a container, of either list.
@@ -69,7 +67,6 @@ const CONTAINER: &[Unsupported] = &[
     refuse("volumeMounts[].recursiveReadOnly", When::IsNot(&["Disabled"]), LEAVE_OUT),
     refuse("env[].valueFrom.resourceFieldRef", When::Set, "write the value itself"),
     refuse("env[].valueFrom.fileKeyRef", When::Set, "use configMapKeyRef or secretKeyRef"),
-    refuse("restartPolicyRules", When::Set, LEAVE_OUT),
     refuse("resources.claims", When::Set, LEAVE_OUT),
     refuse("resources.limits.ephemeral-storage", When::Set, "limit cpu and memory only"),
     refuse(

@@ -293,11 +293,6 @@ fn what_the_agent_cannot_do_yet_is_refused_by_name() {
             "volumes[0].nfs",
             "use emptyDir, configMap, secret, projected, downwardAPI, persistentVolumeClaim or ephemeral",
         ),
-        (
-            json!({"initContainers": [{"name": "s", "image": "i", "restartPolicy": "Always"}]}),
-            "initContainers[0].restartPolicy",
-            "run it as an ordinary container",
-        ),
     ] {
         check(spec, &[&format!("spec.{field}: Forbidden: not supported by this version of kiln: {way_out}")]);
     }
