@@ -1,9 +1,11 @@
-//! Real kubectl, every version there is, against a real server: sections 15.1, 15.3 and 15.4 of the guide, and mistakes.
+//! Real kubectl, every version there is, against a real server: sections 15.1 to 15.5 of the guide, and mistakes.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 
 #[path = "kubectl/applies.rs"]
 mod applies;
+#[path = "kubectl/cronjobs.rs"]
+mod cronjobs;
 #[path = "kubectl/endings.rs"]
 mod endings;
 mod support;

@@ -22,9 +22,11 @@ pub(super) fn prepare_create(job: &mut Value) {
     }
 }
 
-/// A Job of a CronJob can be found by the CronJob's name, whoever made it: the controller or `create job --from`.
+/// A Job of a CronJob can be found by the CronJob's name, whoever made it: the controller or `create job --from`, which up to
+/// kubectl 1.27 does not call the owner the controller.
 fn label_with_cronjob(job: &mut Value) {
-    let Some(owner) = object::controller(job).filter(|owner| owner["kind"] == "CronJob") else { return };
+    let mut owners = job["metadata"]["ownerReferences"].as_array().into_iter().flatten();
+    let Some(owner) = owners.find(|owner| owner["kind"] == "CronJob") else { return };
     let name = owner["name"].as_str().unwrap_or_default().to_owned();
     // What cannot be a label's value would turn a Job away that Kubernetes takes.
     if names::label_value_errors(&name).is_empty() && object::label(job, CRONJOB_LABEL).is_none() {
@@ -88,6 +90,7 @@ mod tests {
         assert_eq!(labels(owner("CronJob", "tick"), json!({"cronjob-name": "x"}))["cronjob-name"], "x");
         assert_eq!(labels(owner("CronJob", "no label"), json!({})), json!({"a": "b"}));
         assert_eq!(labels(owner("Other", "tick"), json!({})), json!({"a": "b"}));
+        assert_eq!(labels(json!({"kind": "CronJob", "name": "tick"}), json!({}))["cronjob-name"], "tick");
     }
 
     #[test]
