@@ -86,24 +86,27 @@ impl<'a> Accounting<'a> {
             Some(time) => Some(time.0),
             None => (!wanted.suspended).then(|| whole_seconds(now)),
         };
-        let uncounted = Uncounted::of(job);
-        let is_new = |pod: &&&PodFacts| pod.tracked && !uncounted.lists(&pod.uid);
-        let newly_succeeded: Vec<&PodFacts> =
-            pods.iter().filter(is_new).filter(|pod| pod.phase == Phase::Succeeded).copied().collect();
-        let newly_failed: Vec<&PodFacts> =
-            pods.iter().filter(is_new).filter(|pod| wanted.counts_as_failed(pod)).copied().collect();
         let status = job.status.as_ref();
         let completions = wanted.completions.map_or(0, |completions| u32::try_from(completions).unwrap_or(0));
         let indexed = wanted.is_indexed.then(|| Indexed::of(&wanted, completions, status, pods));
+        let uncounted = Uncounted::of(job);
+        let is_new = |pod: &PodFacts| pod.tracked && !uncounted.lists(&pod.uid);
+        // A pod beyond the completions, which may have been lowered, neither fails the Job nor holds it back.
+        let counts = |pod: &PodFacts| indexed.as_ref().is_none_or(|indexed| indexed.valid(pod).is_some());
+        let newly = |ended: &dyn Fn(&PodFacts) -> bool| -> Vec<&PodFacts> {
+            pods.iter().copied().filter(|pod| is_new(pod) && counts(pod) && ended(pod)).collect()
+        };
+        let newly_succeeded = newly(&|pod| pod.phase == Phase::Succeeded);
+        let newly_failed = newly(&|pod| wanted.counts_as_failed(pod));
         let n_counted = i64::from(status.and_then(|s| s.succeeded).unwrap_or(0))
             + (uncounted.succeeded.len() + newly_succeeded.len()) as i64;
         let n_succeeded = indexed.as_ref().map_or(n_counted, Indexed::n_succeeded);
         let n_new_failures = newly_failed.iter().filter(|pod| !wanted.is_ignored(pod)).count();
         let n_failed =
             i64::from(status.and_then(|s| s.failed).unwrap_or(0)) + (uncounted.failed.len() + n_new_failures) as i64;
-        let backoff = backoff
-            .unwrap_or_else(|| Backoff::from_finished_pods(pods.iter().filter(|pod| !is_new(pod)).copied()))
-            .after(&newly_succeeded, &newly_failed);
+        let known = pods.iter().copied().filter(|pod| !is_new(pod) && counts(pod));
+        let backoff =
+            backoff.unwrap_or_else(|| Backoff::from_finished_pods(known)).after(&newly_succeeded, &newly_failed);
         let finish = finish_before_work(job, &wanted, indexed.as_ref(), pods, n_failed, start_time, now);
         Self {
             job,
@@ -301,6 +304,11 @@ impl<'a> Accounting<'a> {
             return;
         }
         set_condition(conditions, finish.second_step(), true, reason, message, self.now);
+        // One that ends while it is suspended has lost its start, and the server takes no end without one, but where
+        // nothing was wanted.
+        if !(self.wanted.suspended && self.wanted.completions == Some(0)) {
+            status.start_time.get_or_insert(Time(whole_seconds(self.now)));
+        }
         if !finish.success {
             events.push(events::failed(reason, message));
             return;

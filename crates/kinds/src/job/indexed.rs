@@ -153,8 +153,11 @@ impl<'a> Indexed<'a> {
             let n_wanted = rule.succeeded_count.map(|n| usize::try_from(n).unwrap_or(0));
             match &rule.succeeded_indexes {
                 Some(text) => {
+                    // Of indexes that completions no longer reach the rule says nothing.
                     let wanted = Indexes::read(text, self.completions);
-                    n_wanted.unwrap_or(wanted.len()) <= wanted.n_common(&self.succeeded)
+                    let n_done = wanted.n_common(&self.succeeded);
+                    let is_enough = n_done == wanted.len() || n_wanted.is_some_and(|n| n <= n_done);
+                    !wanted.is_empty() && is_enough
                 }
                 None => n_wanted.is_some_and(|n| n <= self.succeeded.len()),
             }

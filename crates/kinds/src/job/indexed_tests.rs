@@ -82,6 +82,38 @@ fn an_index_counts_once() {
 }
 
 #[test]
+fn a_pod_beyond_the_completions_does_not_count() {
+    check(
+        "it failed while the Job was made smaller",
+        "indexed backoffLimit=0 completions=2 parallelism=2 | start=5 active=3",
+        "a running index=0, b running index=1, c failed@8 index=2",
+        9,
+        "nothing; 2 active, 0+ 0-, start 5; untrack c",
+    );
+    check(
+        "nor does one without an index",
+        "indexed backoffLimit=0 completions=2 parallelism=2 | start=5 active=2",
+        "a running index=0, b running index=1, c failed@8",
+        9,
+        "nothing; untrack c",
+    );
+    check(
+        "nobody waits for its sake",
+        "indexed completions=2 parallelism=2 | start=5 active=1",
+        "a running index=0, c failed@8 index=2",
+        9,
+        "create #1; 2 active, 0+ 0-, start 5; untrack c",
+    );
+    check(
+        "its success is forgotten",
+        "indexed completions=1 parallelism=1 | start=5 active=1 succeeded=2 done=1,2",
+        "a running index=0",
+        9,
+        "nothing; 1 active, 0+ 0-, start 5",
+    );
+}
+
+#[test]
 fn pods_that_no_index_needs_are_stopped_first() {
     check(
         "twice the same, the less advanced goes",
@@ -205,6 +237,13 @@ fn a_failure_policy_decides_what_a_failed_pod_means() {
         "nothing; 0 active, 0+ 0-, lists- a, start 5, FailureTarget=True PodFailurePolicy (Pod n/a has condition ConfigIssue matching FailJob rule at index 0); untrack a",
     );
     check(
+        "of two conditions the one that the pod had first",
+        &job("FailJob:Late+Early"),
+        "a failed@8 exit=1 has=Early has=Late",
+        9,
+        "nothing; 0 active, 0+ 0-, lists- a, start 5, FailureTarget=True PodFailurePolicy (Pod n/a has condition Early matching FailJob rule at index 0); untrack a",
+    );
+    check(
         "a condition with another status does not match",
         &job("FailJob:ConfigIssue=False"),
         "a failed@8 exit=1 has=ConfigIssue",
@@ -280,6 +319,18 @@ fn a_success_policy_ends_the_job_early() {
     check("the second rule", &job("0;/2", "1,4", 2), running, 9, &met(1, 2, "1,4"));
     check("not yet", &job("0-2", "0,1", 2), running, 9, "nothing");
     check("a count of 0 still needs one success", &job("/0", "", 0), running, 9, "nothing");
+    let smaller = |policy: &str| {
+        format!("indexed completions=3 parallelism=3 success={policy} | start=5 active=1 succeeded=2 done=0,1")
+    };
+    let left = "a running index=2";
+    check("a rule about indexes that are gone is no rule", &smaller("5-9"), left, 9, "nothing");
+    check(
+        "of a rule about some that are gone the others decide",
+        &smaller("0,1,5/3"),
+        left,
+        9,
+        "kill a; 0 active, 1 terminating, 2+ 0-, done [0,1], start 5, SuccessCriteriaMet=True SuccessPolicy (Matched rules at index 0); untrack a",
+    );
     check(
         "its second step waits for what it stopped",
         "indexed completions=9 parallelism=2 success=0 | start=5 succeeded=1 done=0 terminating=1 SuccessCriteriaMet",

@@ -45,7 +45,7 @@ fn matching(rule: &PodFailurePolicyRule, end: &End, namespace: &str, name: &str)
         return Some(format!("Container {container} for pod {namespace}/{name} failed with exit code {code}"));
     }
     let patterns = rule.on_pod_conditions.as_deref().unwrap_or_default();
-    let (kind, _) = patterns.iter().find_map(|pattern| end.conditions.iter().find(|found| holds(pattern, found)))?;
+    let (kind, _) = end.conditions.iter().find(|found| patterns.iter().any(|pattern| holds(pattern, found)))?;
     Some(format!("Pod {namespace}/{name} has condition {kind}"))
 }
 

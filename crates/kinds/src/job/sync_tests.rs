@@ -110,7 +110,7 @@ fn success_rule(text: &str) -> SuccessPolicyRule {
     SuccessPolicyRule { succeeded_indexes: indexes, succeeded_count: count.parse().ok() }
 }
 
-/// `ACTION:CODE+CODE`, `ACTION:!CODE`, `ACTION:CONTAINER/CODE` or `ACTION:CONDITION[=STATUS]`.
+/// `ACTION:CODE+CODE`, `ACTION:!CODE`, `ACTION:CONTAINER/CODE` or `ACTION:CONDITION[=STATUS]+CONDITION…`.
 fn failure_rule(text: &str) -> PodFailurePolicyRule {
     let (action, what) = text.split_once(':').unwrap();
     let mut rule = PodFailurePolicyRule { action: action.into(), ..Default::default() };
@@ -124,9 +124,12 @@ fn failure_rule(text: &str) -> PodFailurePolicyRule {
                 Some(PodFailurePolicyOnExitCodesRequirement { container_name: container, operator, values });
         }
         Err(_) => {
-            let (kind, status) =
-                what.split_once('=').map_or((what, None), |(kind, status)| (kind, Some(status.into())));
-            rule.on_pod_conditions = Some(vec![PodFailurePolicyOnPodConditionsPattern { type_: kind.into(), status }]);
+            let pattern = |text: &str| {
+                let (kind, status) =
+                    text.split_once('=').map_or((text, None), |(kind, status)| (kind, Some(status.into())));
+                PodFailurePolicyOnPodConditionsPattern { type_: kind.into(), status }
+            };
+            rule.on_pod_conditions = Some(what.split('+').map(pattern).collect());
         }
     }
     rule
@@ -264,9 +267,21 @@ fn decide(job: &Job, pods: &[PodFacts], memory: Option<Backoff>, second: i64, do
                 PodWork::Stop(pods) => format!("stop {}", names(pods)),
                 PodWork::Kill(pods) => format!("kill {}", names(pods)),
             };
-            work + &shown(&plan.then.settle(done))
+            let settlement = plan.then.settle(done);
+            check_is_accepted(job, &settlement);
+            work + &shown(&settlement)
         }
     }
+}
+
+/// The server takes the status that the decision writes.
+#[track_caller]
+fn check_is_accepted(old: &Job, settlement: &Settlement) {
+    let Some(status) = &settlement.status else { return };
+    let new = Job { status: Some(status.clone()), ..old.clone() };
+    let json = |job: &Job| serde_json::to_value(job).unwrap();
+    let refused = crate::job::status::validate_update(&json(&new), &json(old));
+    assert!(refused.is_empty(), "the server refuses the status: {:?}", crate::testing::texts(&refused));
 }
 
 #[track_caller]
@@ -706,6 +721,27 @@ fn suspending_stops_pods_without_failing_them() {
         "a succeeded@8",
         9,
         "nothing; 0 active, 0+ 0-, lists+ a, no start, Suspended=True JobSuspended (Job suspended), SuccessCriteriaMet=True CompletionsReached (Reached expected number of succeeded pods); untrack a",
+    );
+    check(
+        "its end has a start, for the server asks for one",
+        "suspend completions=1 | listed+=a Suspended SuccessCriteriaMet",
+        "a succeeded counted",
+        9,
+        "nothing; 0 active, 1+ 0-, start 9, Suspended=True JobSuspended (Job suspended), SuccessCriteriaMet=True CompletionsReached (as before), Complete=True CompletionsReached (as before), completed at 9; Normal Completed: Job completed",
+    );
+    check(
+        "so has a bad one",
+        "suspend completions=1 | failed=7 Suspended FailureTarget=X",
+        "",
+        9,
+        "nothing; 0 active, 0+ 7-, start 9, Suspended=True JobSuspended (Job suspended), FailureTarget=True X (as before), Failed=True X (as before); Warning X: as before",
+    );
+    check(
+        "where nothing was wanted nothing has started",
+        "suspend completions=0 | SuccessCriteriaMet",
+        "",
+        9,
+        "nothing; 0 active, 0+ 0-, no start, SuccessCriteriaMet=True CompletionsReached (as before), Complete=True CompletionsReached (as before), completed at 9; Normal Completed: Job completed",
     );
     check(
         "stopped pods that go do not fail",
