@@ -78,6 +78,23 @@ fn an_indexed_job_is_made_smaller_and_larger() {
 }
 
 #[test]
+fn a_smaller_job_forgets_what_it_did_beyond_its_end() {
+    let text = World::run(38, async |world: &mut World| {
+        let spec = json!({"completionMode": "Indexed", "completions": 3, "parallelism": 3, "backoffLimit": 2});
+        world.create_job("work", spec, "indexed 2 1 0 0").await;
+        world.pass(5).await;
+        let status = |world: &World| world.objects("/batch/jobs/")[0]["status"].clone();
+        assert_eq!(status(world)["completedIndexes"], "1,2");
+        world.patch_job("work", json!({"completions": 1, "parallelism": 1})).await;
+        world.pass(1).await;
+        let now = status(world);
+        assert!(now["completedIndexes"].is_null() && now["succeeded"].is_null(), "{now:#}");
+        world.finished("work").await;
+    });
+    check("a_smaller_job_forgets_what_it_did_beyond_its_end", &text);
+}
+
+#[test]
 fn a_finished_job_goes_when_its_time_is_over() {
     let text = World::run(37, async |world: &mut World| {
         world.create_job("work", json!({"ttlSecondsAfterFinished": 30}), "succeed 2").await;

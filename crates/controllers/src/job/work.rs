@@ -183,7 +183,18 @@ fn whole(status: &JobStatus) -> serde_json::Result<Value> {
     }
     null_if_absent(
         &mut value,
-        &["active", "succeeded", "failed", "ready", "terminating", "startTime", "completionTime", "conditions"],
+        &[
+            "active",
+            "succeeded",
+            "failed",
+            "ready",
+            "terminating",
+            "completedIndexes",
+            "failedIndexes",
+            "startTime",
+            "completionTime",
+            "conditions",
+        ],
     );
     Ok(value)
 }
