@@ -3,6 +3,8 @@
 use crate::containers;
 use crate::cron::CronLedger;
 use agent::runtime::fake::FakeRuntime;
+use jiff::SignedDuration;
+use kinds::job::indexes::Indexes;
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -21,6 +23,10 @@ pub struct Invariants {
     /// By Job uid: every pod uid ever seen Succeeded, and whether before anybody deleted it. Somebody may delete such
     /// pods; they stay counted.
     succeeded: HashMap<String, HashMap<String, bool>>,
+    /// By Job uid: the indexes that had succeeded and failed when it was last looked at.
+    indexes: HashMap<String, (Indexes, Indexes)>,
+    /// By Job uid: the parallelism and completions that were asked for, with when.
+    asked: HashMap<String, Vec<(SignedDuration, i64, i64)>>,
     cron: CronLedger,
     /// By key: the revision and what was read at it, so that only what changed is read again.
     read: HashMap<Arc<str>, (u64, Arc<Value>)>,
@@ -34,13 +40,15 @@ impl Invariants {
             counters: HashMap::new(),
             pods: HashMap::new(),
             succeeded: HashMap::new(),
+            indexes: HashMap::new(),
+            asked: HashMap::new(),
             cron: CronLedger::default(),
             read: HashMap::new(),
         }
     }
 
-    /// Looks at everything; returns what is wrong.
-    pub fn look_at(&mut self, store: &Store) -> Vec<String> {
+    /// Looks at everything; returns what is wrong. Controllers may act on what was asked for up to `lag` ago.
+    pub fn look_at(&mut self, store: &Store, now: SignedDuration, lag: SignedDuration) -> Vec<String> {
         let mut wrong = Vec::new();
         let (jobs, changed_jobs) = self.read(store, "/batch/jobs/");
         let (_, changed_cronjobs) = self.read(store, "/batch/cronjobs/");
@@ -58,6 +66,8 @@ impl Invariants {
             let own = owned.remove(uid).unwrap_or_default();
             let seen = self.pods.entry(uid.into()).or_default();
             let n_seen_before = seen.len();
+            let is_new = |pod: &&Arc<Value>| !seen.contains(text(pod, "/metadata/uid"));
+            let new_pods: Vec<Arc<Value>> = own.iter().filter(is_new).cloned().collect();
             let succeeded = self.succeeded.entry(uid.into()).or_default();
             for pod in &own {
                 let uid = text(pod, "/metadata/uid");
@@ -75,8 +85,10 @@ impl Invariants {
             let n_succeeded = succeeded.len() as i64;
             let n_surely = succeeded.values().filter(|is_sure| **is_sure).count() as i64;
             let name = text(job, "/metadata/name");
-            let found = self.check(job, &own, has_new_pods, n_seen, (n_succeeded, n_surely));
-            wrong.extend(found.into_iter().map(|what| format!("{name}: {what}")));
+            let asked = self.most_asked(job, now, lag);
+            let found = self.check(job, &own, has_new_pods, n_seen, (n_succeeded, n_surely), asked);
+            let of_indexes = self.check_indexes(job, &own, &new_pods);
+            wrong.extend(found.into_iter().chain(of_indexes).map(|what| format!("{name}: {what}")));
         }
         wrong
     }
@@ -106,6 +118,7 @@ impl Invariants {
         has_new_pods: bool,
         n_seen: i64,
         (n_succeeded_pods, n_surely): (i64, i64),
+        (parallelism, completions): (i64, i64),
     ) -> Vec<String> {
         let is_indexed = text(job, "/spec/completionMode") == "Indexed";
         // Fewer completions take what counted beyond them away (KEP-3715).
@@ -137,21 +150,13 @@ impl Invariants {
                 n_listed("failed")
             ),
         );
-        let is_active = |pod: &&Arc<Value>| {
-            pod.pointer("/metadata/deletionTimestamp").is_none()
-                && !matches!(text(pod, "/status/phase"), "Succeeded" | "Failed")
-        };
-        let n_active = pods.iter().filter(is_active).count() as i64;
-        let parallelism = number(job, "/spec/parallelism");
+        let n_active = pods.iter().filter(|pod| is_active(pod)).count() as i64;
         // Somebody may have lowered the numbers just now; then no pod may be made.
         must(
             !has_new_pods || n_active <= parallelism,
             format!("{n_active} active pods, {parallelism} wanted at a time"),
         );
-        if let Some(completions) = job.pointer("/spec/completions").and_then(Value::as_i64)
-            && has_new_pods
-            && !is_indexed
-        {
+        if job.pointer("/spec/completions").is_some() && has_new_pods && !is_indexed {
             must(
                 n_active + n_succeeded_pods <= completions,
                 format!("{n_active} active and {n_succeeded_pods} succeeded pods for {completions} completions"),
@@ -170,6 +175,64 @@ impl Invariants {
         }
         wrong
     }
+}
+
+impl Invariants {
+    /// The largest parallelism and completions that a controller may go by.
+    fn most_asked(&mut self, job: &Value, now: SignedDuration, lag: SignedDuration) -> (i64, i64) {
+        let asked = self.asked.entry(text(job, "/metadata/uid").into()).or_default();
+        let (parallelism, completions) = (number(job, "/spec/parallelism"), number(job, "/spec/completions"));
+        if asked.last().is_none_or(|(_, was, were)| (*was, *were) != (parallelism, completions)) {
+            asked.push((now, parallelism, completions));
+        }
+        // What was asked for held until the next was.
+        let since = asked.iter().rposition(|(at, ..)| *at <= now - lag).unwrap_or(0);
+        let lately = &asked[since..];
+        let most = |number: fn(&(SignedDuration, i64, i64)) -> i64| lately.iter().map(number).max().unwrap_or(0);
+        (most(|asked| asked.1), most(|asked| asked.2))
+    }
+
+    /// What holds of the indexes of an Indexed Job.
+    fn check_indexes(&mut self, job: &Value, pods: &[Arc<Value>], new_pods: &[Arc<Value>]) -> Vec<String> {
+        if text(job, "/spec/completionMode") != "Indexed" {
+            return Vec::new();
+        }
+        let mut wrong = Vec::new();
+        let read = |field: &str| Indexes::read(text(job, field), u32::MAX);
+        let (succeeded, failed) = (read("/status/completedIndexes"), read("/status/failedIndexes"));
+        if 0 < succeeded.n_common(&failed) {
+            wrong.push(format!("indexes {succeeded} succeeded and {failed} failed"));
+        }
+        let (had_succeeded, had_failed) = self.indexes.remove(text(job, "/metadata/uid")).unwrap_or_default();
+        for pod in new_pods {
+            let Some(index) = index_of(pod) else {
+                wrong.push(format!("pod {} has no index", text(pod, "/metadata/name")));
+                continue;
+            };
+            if had_succeeded.contains(index) || had_failed.contains(index) {
+                wrong.push(format!("a new pod for index {index} of {had_succeeded} succeeded and {had_failed} failed"));
+            }
+            let at_index = pods.iter().filter(|pod| is_active(pod) && index_of(pod) == Some(index)).count();
+            if 1 < at_index {
+                wrong.push(format!("{at_index} active pods for index {index}"));
+            }
+        }
+        let number = number(job, "/status/succeeded");
+        if number != succeeded.len() as i64 {
+            wrong.push(format!("counts {number} successes, but names {succeeded}"));
+        }
+        self.indexes.insert(text(job, "/metadata/uid").into(), (succeeded, failed));
+        wrong
+    }
+}
+
+fn index_of(pod: &Value) -> Option<u32> {
+    pod["metadata"]["annotations"]["batch.kubernetes.io/job-completion-index"].as_str()?.parse().ok()
+}
+
+fn is_active(pod: &Value) -> bool {
+    pod.pointer("/metadata/deletionTimestamp").is_none()
+        && !matches!(text(pod, "/status/phase"), "Succeeded" | "Failed")
 }
 
 /// Complete or Failed.

@@ -17,8 +17,10 @@ mod cron;
 mod invariants;
 mod node;
 mod recorder;
+mod weather;
 mod world;
 
 pub use chance::Chance;
 pub use crash::{Fuse, When};
+pub use weather::{Damage, Weather};
 pub use world::World;

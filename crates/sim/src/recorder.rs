@@ -2,6 +2,7 @@
 
 use crate::chance::VirtualClock;
 use crate::invariants::Invariants;
+use crate::weather::Weather;
 use agent::runtime::fake::FakeRuntime;
 use futures::future::select_all;
 use parking_lot::Mutex;
@@ -90,7 +91,13 @@ impl Recording {
 }
 
 /// Follows the store until dropped.
-pub async fn run(store: Store, clock: Arc<VirtualClock>, runtime: FakeRuntime, recording: Arc<Mutex<Recording>>) {
+pub async fn run(
+    store: Store,
+    clock: Arc<VirtualClock>,
+    runtime: FakeRuntime,
+    weather: Weather,
+    recording: Arc<Mutex<Recording>>,
+) {
     let mut invariants = Invariants::new(runtime);
     let begin = store.revision();
     let watch = |prefix: &str| store.watch(prefix, begin).expect("nothing is compacted yet");
@@ -112,7 +119,7 @@ pub async fn run(store: Store, clock: Arc<VirtualClock>, runtime: FakeRuntime, r
         for event in batch {
             write_down(&mut recording, &at, &event);
         }
-        let wrong = invariants.look_at(&store);
+        let wrong = invariants.look_at(&store, clock.elapsed(), weather.staleness());
         recording.wrong.extend(wrong.into_iter().map(|what| format!("{at} {what}")));
     }
 }

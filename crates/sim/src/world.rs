@@ -6,6 +6,7 @@ use crate::crash::{Fuse, Mortal};
 use crate::invariants::{is_finished, objects};
 use crate::node::Node;
 use crate::recorder::{self, Recording};
+use crate::weather::Weather;
 use apiserver::auth::User;
 use apiserver::node::{AttachRequest, Connection, ExecRequest, LogRequest, Session, Target};
 use apiserver::{ApiServer, NodeConnection};
@@ -29,6 +30,8 @@ pub struct World {
     pub client: Client,
     /// The world's dice.
     pub chance: Arc<Chance>,
+    /// What lies between the controllers and the API server.
+    pub weather: Weather,
     api: Arc<ApiServer>,
     store: Store,
     clock: Arc<VirtualClock>,
@@ -95,10 +98,13 @@ impl World {
         chance.start_again(seed);
         let node = Node::new(clock.clone(), chance.clone());
         let recording = Arc::new(Mutex::new(Recording::default()));
-        tokio::spawn(recorder::run(store.clone(), clock.clone(), node.runtime.clone(), recording.clone()));
+        let weather = Weather::new(seed);
+        let recorder =
+            recorder::run(store.clone(), clock.clone(), node.runtime.clone(), weather.clone(), recording.clone());
+        tokio::spawn(recorder);
         let client = Client::new(api.client_service(User::component("scenario")), "default");
         let (controllers, agent) = (tokio::spawn(async {}), tokio::spawn(async {}));
-        let mut world = Self { client, chance, api, store, clock, recording, controllers, node, agent };
+        let mut world = Self { client, chance, weather, api, store, clock, recording, controllers, node, agent };
         world.restart_agent(u64::MAX).await;
         while !world.node_is_ready() {
             // Takes no virtual time: scenarios begin at midnight sharp.
@@ -150,7 +156,7 @@ impl World {
 
     fn start_controllers(&mut self, n_steps: u64, fuse: Fuse) {
         self.controllers.abort();
-        let service = fuse.wrap(self.api.client_service(User::component("controllers")));
+        let service = fuse.wrap(self.weather.wrap(self.api.client_service(User::component("controllers"))));
         let context = controllers::Context {
             client: Client::new(service, "default"),
             clock: self.clock.clone(),

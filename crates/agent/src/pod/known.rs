@@ -241,6 +241,19 @@ impl Known {
         ended
     }
 
+    /// The run before `newer`, if that is news and how the one before it ended is not known.
+    pub fn missed_before(&self, newer: &Run) -> Option<u32> {
+        let before = newer.attempt.checked_sub(1)?;
+        let is_known = match &self.state {
+            State::Ended(ended) => {
+                newer.attempt <= ended.attempt || (before == ended.attempt && ended.finished_at.is_some())
+            }
+            State::Running { attempt, .. } => newer.attempt <= *attempt,
+            State::NeverRan => false,
+        };
+        (!is_known).then_some(before)
+    }
+
     /// A run was started at `now`.
     pub fn started(&mut self, attempt: u32, started_at: Timestamp, now: Timestamp) {
         self.remember_newest_as_last();

@@ -94,3 +94,32 @@ fn an_absent_image_shows_its_error_then_its_back_off() {
     let second = Blocked::again(Some(&first), image(), at(10));
     assert_eq!(second.retry_at, at(30));
 }
+
+#[test]
+fn the_end_of_a_run_that_was_followed_by_another_unseen_is_asked_for() {
+    let newer = |attempt| Run {
+        container: "a".into(),
+        attempt,
+        state: RunState::Running { pid: 1, started_at: Timestamp::UNIX_EPOCH },
+    };
+    let at = |state| Known { state, ..Known::default() };
+    let running = |attempt| at(State::Running { attempt, started_at: Timestamp::UNIX_EPOCH });
+    let ended = |attempt| {
+        let finished_at = Some(Timestamp::UNIX_EPOCH);
+        at(State::Ended(Ended { finished_at, ..Ended::unknown(attempt) }))
+    };
+    let lost = |attempt| at(State::Ended(Ended::unknown(attempt)));
+    for (known, attempt, expect) in [
+        (Known::default(), 0, None),
+        (Known::default(), 2, Some(1)),
+        (running(0), 0, None),
+        (running(0), 1, Some(0)),
+        (lost(0), 1, Some(0)),
+        (lost(0), 3, Some(2)),
+        (ended(0), 1, None),
+        (ended(0), 2, Some(1)),
+        (ended(2), 2, None),
+    ] {
+        assert_eq!(known.missed_before(&newer(attempt)), expect, "{known:?} {attempt}");
+    }
+}

@@ -204,6 +204,14 @@ impl Worker {
         };
         for run in sandbox.runs().await {
             let known = self.containers.entry(run.container.clone()).or_default();
+            // An earlier agent saw the end of a run and started the next, and told nobody.
+            if let Some(attempt) = known.missed_before(&run)
+                && let Some(ended) = sandbox.ended(&run.container, attempt).await
+                && known.observe(&ended)
+            {
+                self.read_last_words(&run.container);
+            }
+            let known = self.containers.entry(run.container.clone()).or_default();
             if known.observe(&run) {
                 self.read_last_words(&run.container);
             }

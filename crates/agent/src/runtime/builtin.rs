@@ -281,6 +281,10 @@ impl PodSandbox for Supervised {
         }
     }
 
+    async fn ended(&self, container: &str, attempt: u32) -> Option<Run> {
+        records::ended(&self.sandbox.dir, container, attempt)
+    }
+
     async fn changed(&self) {
         match &self.client {
             Some(client) => client.changed().await,

@@ -86,7 +86,7 @@ struct Shared {
     scripts: Box<Scripts>,
     pods: Mutex<BTreeMap<String, Arc<FakeSandbox>>>,
     started: Mutex<Vec<RunId>>,
-    ended: Mutex<BTreeMap<RunId, i32>>,
+    ended: Mutex<BTreeMap<RunId, Run>>,
 }
 
 impl FakeRuntime {
@@ -111,7 +111,10 @@ impl FakeRuntime {
 
     /// The exit code with which a run ended, whether or not anybody has asked for it.
     pub fn exit_code(&self, run: &RunId) -> Option<i32> {
-        self.0.ended.lock().get(run).copied()
+        match self.0.ended.lock().get(run)?.state {
+            RunState::Exited { exit_code, .. } => Some(exit_code),
+            RunState::Running { .. } | RunState::Lost => None,
+        }
     }
 
     /// Uids of the pods that have a sandbox, sorted.
@@ -234,7 +237,7 @@ impl FakeSandbox {
         }
         play.run.state = RunState::Exited { exit_code, oom_killed, started_at, finished_at: self.shared.clock.now() };
         let run = (self.sandbox.pod_uid.clone(), container.to_owned(), attempt);
-        self.shared.ended.lock().insert(run, exit_code);
+        self.shared.ended.lock().insert(run, play.run.clone());
         drop(inner);
         self.changed_now();
     }
@@ -295,6 +298,11 @@ impl PodSandbox for FakeSandbox {
         let stopped = self.stop_now(container, grace_seconds);
         yield_now().await;
         stopped
+    }
+
+    async fn ended(&self, container: &str, attempt: u32) -> Option<Run> {
+        let run = (self.sandbox.pod_uid.clone(), container.to_owned(), attempt);
+        self.shared.ended.lock().get(&run).cloned()
     }
 
     async fn runs(&self) -> Vec<Run> {

@@ -193,6 +193,8 @@ pub trait PodSandbox: Send + Sync + 'static {
     async fn stop(&self, container: &str, grace_seconds: u64) -> Result<(), RuntimeError>;
     /// The newest run of every container.
     async fn runs(&self) -> Vec<Run>;
+    /// How an earlier run of a container ended, as far as it is recorded.
+    async fn ended(&self, container: &str, attempt: u32) -> Option<Run>;
     /// Waits until `runs()` may differ from what it last returned.
     async fn changed(&self);
     /// Executes a further program in a container that runs; returns when its execve has succeeded. It ends with its container, with

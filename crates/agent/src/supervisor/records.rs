@@ -68,9 +68,19 @@ pub fn read(pod_dir: &Path) -> Vec<Run> {
     newest.into_values().collect()
 }
 
+/// The record of a run that has ended.
+pub fn ended(pod_dir: &Path, container: &str, attempt: u32) -> Option<Run> {
+    let text = fs::read(file_of(pod_dir, container, attempt)).ok()?;
+    let run: Run = serde_json::from_slice(&text).ok()?;
+    matches!(run.state, RunState::Exited { .. }).then_some(run)
+}
+
 fn file(pod_dir: &Path, run: &Run) -> PathBuf {
-    let name = format!("{}.{}.json", run.container, run.attempt);
-    pod_dir.join(DIR).join(name)
+    file_of(pod_dir, &run.container, run.attempt)
+}
+
+fn file_of(pod_dir: &Path, container: &str, attempt: u32) -> PathBuf {
+    pod_dir.join(DIR).join(format!("{container}.{attempt}.json"))
 }
 
 #[cfg(test)]
@@ -93,8 +103,10 @@ mod tests {
         write(dir.path(), &run("b.c", 0, running), Durability::Lazy).unwrap();
         write(dir.path(), &run("b.c", 0, exited.clone()), Durability::Lazy).unwrap();
         fs::write(dir.path().join("exits/torn.json"), "{").unwrap();
-        let expect = [run("a", 10, RunState::Lost), run("b.c", 0, exited)];
+        let expect = [run("a", 10, RunState::Lost), run("b.c", 0, exited.clone())];
         assert_eq!(read(dir.path()), expect);
+        assert_eq!(ended(dir.path(), "a", 9), Some(run("a", 9, exited)));
+        assert_eq!((ended(dir.path(), "a", 10), ended(dir.path(), "a", 11)), (None, None));
     }
 
     #[test]

@@ -114,6 +114,18 @@ impl<'a> Target<'a> {
         self.send(request.map_err(kube::Error::BuildRequest)?).await
     }
 
+    /// After a POST of which nobody knows whether it was done: lets the key rest until the cache has seen what stands with these labels.
+    pub async fn expect_what_stands(&self, labels: &str) -> kube::Result<()> {
+        let chosen = ListParams::default().labels(labels);
+        let request = self.request.list(&chosen).map_err(kube::Error::BuildRequest)?;
+        let found: ObjectList<Metadata> = self.client.request(request).await?;
+        let versions = found.items.iter().map(|object| version(object.metadata.resource_version.as_deref()));
+        if let (Some((seen, written)), Some(newest)) = (self.expected, versions.max()) {
+            written.expect(seen, newest);
+        }
+        Ok(())
+    }
+
     /// POST to a subresource, such as `binding`.
     pub async fn create_in(&self, name: &str, subresource: &str, body: &Value) -> kube::Result<ObjectMeta> {
         let body = serde_json::to_vec(body).map_err(kube::Error::SerdeError)?;
@@ -216,6 +228,11 @@ const WIDTH: usize = 32;
 /// Awaits requests side by side, a bounded number at a time; answers in order.
 pub async fn side_by_side<F: Future>(requests: Vec<F>) -> Vec<F::Output> {
     stream::iter(requests).buffered(WIDTH).collect().await
+}
+
+/// Whether a write may have been done although it was answered with this: the server failed, or did not answer.
+pub fn is_unsure(error: &kube::Error) -> bool {
+    !matches!(error, kube::Error::Api(status) if status.code < 500)
 }
 
 /// Treats "not found" and "another object of that name" as success: what was to be changed no longer exists.

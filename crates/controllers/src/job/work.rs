@@ -2,7 +2,7 @@
 
 use super::Controller;
 use crate::engine::Key;
-use crate::engine::apply::{Target, gone_is_fine, has_cause, is_conflict, side_by_side, text};
+use crate::engine::apply::{self, Target, gone_is_fine, has_cause, is_conflict, side_by_side, text};
 use crate::engine::expectations::Written;
 use crate::engine::queue::{BoxError, Next, Outcome};
 use futures::future::join_all;
@@ -16,6 +16,7 @@ use kinds::job::template::{NewPod, controller_reference, new_pod};
 use kube::api::PropagationPolicy;
 use kube::{Api, Error};
 use serde_json::{Value, json};
+use tracing::warn;
 
 /// A patch that takes the tracking finalizer off exactly this pod.
 pub fn without_finalizer(uid: &str) -> Value {
@@ -47,7 +48,7 @@ impl Controller {
         let pods = self.pods(key, written);
         let mut left = which.iter();
         let mut n_created = 0;
-        let mut trouble = None;
+        let (mut trouble, mut is_unsure) = (None, false);
         for batch in slow_start(which.len()) {
             let batch: Vec<Pod> = left.by_ref().take(batch).map(|which| new_pod(job, *which)).collect();
             let answers = join_all(batch.iter().map(|pod| pods.create(pod))).await;
@@ -63,9 +64,13 @@ impl Controller {
                     }
                     Err(error) => {
                         self.tell(job, events::create_failed(&text(&error)));
+                        is_unsure |= apply::is_unsure(&error);
                         trouble = Some(text(&error));
                     }
                 }
+            }
+            if is_unsure && let Err(error) = pods.expect_what_stands(&own_pods(job)).await {
+                warn!(job = %key, %error, "cannot tell whether pods were made");
             }
             if trouble.is_some() {
                 return (Done::Part((0..n_created).collect()), trouble);
@@ -170,6 +175,14 @@ impl Controller {
     }
 }
 
+/// The label selector of the pods that a Job has made.
+fn own_pods(job: &Job) -> String {
+    let selector = job.spec.as_ref().and_then(|spec| spec.selector.as_ref());
+    let labels = selector.and_then(|selector| selector.match_labels.as_ref());
+    let pairs = labels.into_iter().flatten().map(|(key, value)| format!("{key}={value}"));
+    pairs.collect::<Vec<_>>().join(",")
+}
+
 async fn untrack_pod(pods: &Target<'_>, pod: &PodRef) -> kube::Result<()> {
     gone_is_fine(pods.merge(&pod.name, &without_finalizer(&pod.uid)).await).map(drop)
 }
@@ -203,6 +216,24 @@ fn null_if_absent(object: &mut Value, fields: &[&str]) {
     for field in fields {
         if object.get(field).is_none() {
             object[*field] = Value::Null;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_a_status_may_have_had_is_taken_away() {
+        let all = serde_json::json!({
+            "active": 1, "succeeded": 1, "failed": 1, "ready": 1, "terminating": 1, "startTime": "2026-01-01T00:00:00Z",
+            "completionTime": "2026-01-01T00:00:00Z", "completedIndexes": "1", "failedIndexes": "2", "conditions": [],
+            "uncountedTerminatedPods": {"succeeded": ["a"], "failed": ["b"]},
+        });
+        let patch = whole(&JobStatus::default()).unwrap();
+        for field in all.as_object().unwrap().keys().filter(|field| *field != "uncountedTerminatedPods") {
+            assert_eq!(patch.get(field), Some(&Value::Null), "{field}");
         }
     }
 }
