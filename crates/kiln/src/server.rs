@@ -4,7 +4,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use agent::images::{Image, ImageError, ImageStore};
+use agent::images::collect::{self, Thresholds};
+use agent::images::supply::Supply;
 use apiserver::auth::{Pki, TokenKeys, Trust, User};
 use apiserver::{ApiServer, Config, Limits, Sealer};
 use meta::clock::Clock;
@@ -24,12 +25,13 @@ pub const ADMIN_KUBECONFIG: &str = "admin.kubeconfig";
 pub const VERSION: &str = concat!("v1.36.2+kiln.", env!("CARGO_PKG_VERSION"));
 
 /// How a server runs.
-#[derive(Debug)]
 pub struct Options {
     /// Everything this server keeps.
     pub data_dir: PathBuf,
-    /// Images, shared with other servers and `kiln image`.
-    pub image_dir: PathBuf,
+    /// Images; their directory is shared with other servers and `kiln image`.
+    pub images: Supply,
+    /// How full images may make the disk; `None` leaves that to another server.
+    pub room: Option<Thresholds>,
     /// Address of the HTTPS listener; `None` serves only this process.
     pub listen: Option<SocketAddr>,
     /// Pods end with this process, however it ends.
@@ -123,15 +125,14 @@ impl Server {
         let runtime = agent::runtime::builtin::BuiltIn::new(options.data_dir.join("agent"));
         let runtime =
             runtime.map_err(|error| Problem::internal("failed to prepare the container runtime").because(error))?;
-        let images = ImageStore::open(&options.image_dir);
-        let images = images.map_err(|error| Problem::internal("failed to open the image directory").because(error))?;
+        let images = Arc::new(options.images);
         let agent = agent::Agent::new(agent::Config {
             client: client("agent"),
             clock: clock.clone(),
             runtime: Arc::new(runtime),
             network: network.network(),
             api_address: socket.as_ref().and_then(|socket| socket.address_for_pods),
-            images: Arc::new(DiskImages(images)),
+            images: images.clone(),
             node_name: machine::node_name(),
             state_dir: options.data_dir.join("agent"),
             log_dir: options.data_dir.join("logs"),
@@ -165,7 +166,7 @@ impl Server {
         api.metrics().register(|registry| metrics.register(registry));
         let context = controllers::Context {
             client: client("controllers"),
-            clock,
+            clock: clock.clone(),
             entropy: Arc::new(SystemEntropy),
             root_ca,
             local_zone: jiff::tz::TimeZone::system(),
@@ -173,6 +174,13 @@ impl Server {
         };
         tasks.push(tokio::spawn(controllers::run(context, shutdown.clone().cancelled_owned())));
         tasks.push(tokio::spawn(agent.run(shutdown.clone().cancelled_owned())));
+        if let Some(thresholds) = options.room {
+            let (store, shutdown) = (images.store().clone(), shutdown.clone());
+            tasks.push(tokio::spawn(async move {
+                let keep_room = collect::keep_room(store, thresholds, clock);
+                let _ = shutdown.run_until_cancelled(keep_room).await;
+            }));
+        }
         api.set_ready();
         Ok(Self { client: client("admin"), store, listener, shutdown, tasks, network })
     }
@@ -232,16 +240,4 @@ fn reachable(address: SocketAddr) -> SocketAddr {
     let loopback: std::net::IpAddr =
         if address.is_ipv4() { std::net::Ipv4Addr::LOCALHOST.into() } else { std::net::Ipv6Addr::LOCALHOST.into() };
     SocketAddr::new(loopback, address.port())
-}
-
-/// Image look-ups block on the disk, so they get a thread of their own.
-struct DiskImages(ImageStore);
-
-#[async_trait::async_trait]
-impl agent::pod::Images for DiskImages {
-    async fn resolve(&self, reference: &str) -> Result<Image, ImageError> {
-        let (images, reference) = (self.0.clone(), reference.to_owned());
-        let look = tokio::task::spawn_blocking(move || images.resolve(&reference));
-        look.await.unwrap_or_else(|failure| Err(ImageError::Broken(failure.to_string())))
-    }
 }

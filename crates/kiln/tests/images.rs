@@ -124,7 +124,7 @@ fn an_import_that_is_killed_leaves_a_directory_that_works() {
 }
 
 #[test]
-fn an_image_may_be_removed_under_a_running_container() {
+fn an_image_is_removed_under_a_running_container_only_by_force() {
     let images = tempfile::tempdir().unwrap();
     let busybox = archive("busybox");
     ok(&kiln_with(images.path(), &["image", "import", busybox.to_str().unwrap()]));
@@ -134,7 +134,10 @@ fn an_image_may_be_removed_under_a_running_container() {
     let mut line = String::new();
     BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
     assert_eq!(line, "started\n");
-    ok(&kiln_with(images.path(), &["image", "rm", "busybox:1.35", "busybox"]));
+    let refused = kiln_with(images.path(), &["image", "rm", "busybox:1.35", "busybox"]);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(stderr(&refused).contains("is in use by a running container"), "{}", stderr(&refused));
+    ok(&kiln_with(images.path(), &["image", "rm", "--force", "busybox"]));
     let layers = || std::fs::read_dir(images.path().join("layers")).unwrap().count();
     assert_eq!(layers(), 1, "the container still needs it");
     assert!(child.wait().unwrap().success());

@@ -4,6 +4,7 @@
 use super::{ImageConfig, ImageError};
 use serde::Deserialize;
 use std::collections::HashMap;
+use std::fmt;
 use std::str::FromStr;
 
 /// One image of a docker archive's manifest.json.
@@ -30,6 +31,14 @@ pub(super) struct Descriptor {
 pub(super) struct Platform {
     pub os: String,
     pub architecture: String,
+    pub variant: Option<String>,
+}
+
+impl fmt::Display for Platform {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.os, self.architecture)?;
+        self.variant.iter().filter(|variant| !variant.is_empty()).try_for_each(|variant| write!(f, "/{variant}"))
+    }
 }
 
 /// An image index or an image manifest; they tell themselves apart by what they hold.
@@ -83,6 +92,13 @@ impl Descriptor {
     /// Fits this machine, as far as it says.
     pub(super) fn is_for_here(&self) -> bool {
         self.platform.as_ref().is_none_or(|platform| platform.os == "linux" && platform.architecture == architecture())
+    }
+
+    /// For every machine of its architecture, not only for newer ones (`amd64/v3`).
+    pub(super) fn is_plain_variant(&self) -> bool {
+        let variant = self.platform.as_ref().and_then(|platform| platform.variant.as_deref());
+        let first = if architecture() == "arm64" { "v8" } else { "v1" };
+        variant.is_none_or(|variant| variant.is_empty() || variant == first)
     }
 
     pub(super) fn is_index(&self) -> bool {

@@ -9,7 +9,7 @@ use super::source::{Opened, Source};
 use super::store::{self, Directory, Staging};
 use super::stream::{self, Tallied};
 use super::unpack::unpack;
-use super::{ImageError, Store};
+use super::{Access, ImageError, Store};
 use std::collections::BTreeSet;
 use std::fs::DirBuilder;
 use std::io::Read;
@@ -35,17 +35,25 @@ struct LayerFile {
 
 /// An image whose layers are all unpacked.
 pub(super) struct Ready {
-    names: BTreeSet<String>,
-    manifest: Option<String>,
-    config: Vec<u8>,
-    diff_ids: Vec<String>,
-    created: Option<jiff::Timestamp>,
+    pub names: BTreeSet<String>,
+    pub manifest: Option<String>,
+    pub config: Vec<u8>,
+    pub diff_ids: Vec<String>,
+    pub created: Option<jiff::Timestamp>,
+    pub pulled: Option<Access>,
 }
 
 impl Ready {
     /// An image of one layer and no manifest.
     pub(super) fn single_layer(name: String, config: Vec<u8>, diff_id: String) -> Self {
-        Self { names: BTreeSet::from([name]), manifest: None, config, diff_ids: vec![diff_id], created: None }
+        Self {
+            names: BTreeSet::from([name]),
+            manifest: None,
+            config,
+            diff_ids: vec![diff_id],
+            created: None,
+            pulled: None,
+        }
     }
 }
 
@@ -207,25 +215,35 @@ fn unpack_image(
 ) -> Result<Ready, ImageError> {
     let configuration: Configuration = documents::read("image configuration", &found.config)?;
     configuration.check_platform()?;
-    let diff_ids = configuration.diff_ids().to_vec();
-    if diff_ids.len() != found.layers.len() {
-        let (n, m) = (found.layers.len(), diff_ids.len());
-        return Err(broken(format!("{n} layers, but the configuration lists {m}")));
-    }
-    if store.limits.layers < diff_ids.len() {
-        let (n, limit) = (diff_ids.len(), store.limits.layers);
-        return Err(broken(format!("{n} layers are more than the limit of {limit}")));
-    }
-    let mut budget = Budget::new(store.limits);
+    let diff_ids = checked_diff_ids(&configuration, found.layers.len(), store.limits)?;
+    let budget = Budget::new(store.limits);
     for (file, diff_id) in found.layers.iter().zip(&diff_ids) {
-        sha256_of(diff_id)?;
         if store.directory.layer(diff_id).is_dir() {
             continue;
         }
-        unpack_layer_file(store, staging, source, file, diff_id, &mut budget)
+        unpack_layer_file(store, staging, source, file, diff_id, &budget)
             .map_err(|error| error.within(&format!("layer {}", file.name)))?;
     }
-    Ok(Ready { names, manifest: found.manifest, created: configuration.created(), config: found.config, diff_ids })
+    let (created, pulled) = (configuration.created(), None);
+    Ok(Ready { names, manifest: found.manifest, created, config: found.config, diff_ids, pulled })
+}
+
+/// The diffIDs of a configuration that `n_layers` layers come with.
+pub(super) fn checked_diff_ids(
+    configuration: &Configuration,
+    n_layers: usize,
+    limits: Limits,
+) -> Result<Vec<String>, ImageError> {
+    let diff_ids = configuration.diff_ids().to_vec();
+    let n = diff_ids.len();
+    if n != n_layers {
+        return Err(broken(format!("{n_layers} layers, but the configuration lists {n}")));
+    }
+    if limits.layers < n {
+        return Err(broken(format!("{n} layers are more than the limit of {}", limits.layers)));
+    }
+    diff_ids.iter().try_for_each(|diff_id| sha256_of(diff_id).map(drop))?;
+    Ok(diff_ids)
 }
 
 fn unpack_layer_file(
@@ -234,7 +252,7 @@ fn unpack_layer_file(
     source: &Source,
     file: &LayerFile,
     diff_id: &str,
-    budget: &mut Budget,
+    budget: &Budget,
 ) -> Result<(), ImageError> {
     let Opened { reader, size } = source.file(&file.name)?.ok_or_else(|| broken("not in the archive"))?;
     if let Some(expect) = &file.expect {
@@ -255,7 +273,7 @@ pub(super) fn unpack_layer(
     staging: &Staging,
     packed: impl Read,
     packed_tally: stream::Tally,
-    budget: &mut Budget,
+    budget: &Budget,
 ) -> Result<String, ImageError> {
     let unpacked = stream::unpacked(packed, packed_tally, store.limits)?;
     let (mut plain, plain_tally) = Tallied::new(unpacked);
@@ -279,6 +297,16 @@ pub(super) fn unpack_layer(
 /// Moves finished layers to their place and writes the names, all or nothing as far as readers see.
 pub(super) fn commit(directory: &Directory, staging: &Staging, images: &[Ready]) -> Result<Vec<String>, ImageError> {
     staging.sync()?;
+    write_names(directory, staging, images)
+}
+
+/// Names an image whose layers are all in their places.
+pub(super) fn name_pulled(directory: &Directory, image: Ready) -> Result<(), ImageError> {
+    let staging = directory.staging()?;
+    write_names(directory, &staging, &[image]).map(drop)
+}
+
+fn write_names(directory: &Directory, staging: &Staging, images: &[Ready]) -> Result<Vec<String>, ImageError> {
     let sizes = images.iter().map(|image| image_size(directory, staging, image)).collect::<Result<Vec<_>, _>>()?;
     let lock = directory.lock()?;
     let mut index = Index::load(directory)?;
@@ -303,6 +331,7 @@ pub(super) fn commit(directory: &Directory, staging: &Staging, images: &[Ready])
             layers: image.diff_ids.clone(),
             size_bytes,
             created: image.created,
+            pulled: image.pulled.clone(),
         };
         for name in &image.names {
             index.images.insert(name.clone(), record.clone());
@@ -328,7 +357,7 @@ fn image_size(directory: &Directory, staging: &Staging, image: &Ready) -> Result
 }
 
 fn removed_meanwhile(diff_id: &str) -> ImageError {
-    broken(format!("layer {diff_id} was removed by `kiln image rm` meanwhile: import again"))
+    broken(format!("layer {diff_id} was removed by `kiln image rm` meanwhile: try again"))
 }
 
 fn required_document(source: &Source, name: &str, limits: Limits) -> Result<Vec<u8>, ImageError> {
@@ -348,7 +377,7 @@ fn blob_name(digest: &str) -> Result<String, ImageError> {
 }
 
 /// The hex part of a digest.
-fn sha256_of(digest: &str) -> Result<&str, ImageError> {
+pub(super) fn sha256_of(digest: &str) -> Result<&str, ImageError> {
     digest
         .strip_prefix("sha256:")
         .filter(|hex| is_sha256_hex(hex))
@@ -362,7 +391,7 @@ fn check_size(actual: u64, expect: u64) -> Result<(), ImageError> {
     Err(broken(format!("{actual} bytes, but its descriptor says {expect}")))
 }
 
-fn check_digest(what: &str, expect: &str, actual_hex: &str) -> Result<(), ImageError> {
+pub(super) fn check_digest(what: &str, expect: &str, actual_hex: &str) -> Result<(), ImageError> {
     if sha256_of(expect)? == actual_hex {
         return Ok(());
     }

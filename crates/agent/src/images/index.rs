@@ -1,8 +1,8 @@
 //! `images.json`: what the names on this machine mean.
 
 use super::reference::Reference;
-use super::store::{Directory, Lock};
-use super::{ImageError, at};
+use super::store::{self, Directory, Lock};
+use super::{Access, ImageError, Origin, at};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -31,6 +31,38 @@ pub(super) struct Record {
     pub size_bytes: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub created: Option<jiff::Timestamp>,
+    /// Who may use it, when a registry gave it; nothing for what was imported.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pulled: Option<Access>,
+}
+
+impl Record {
+    /// Whether everything that belongs to it is on the disk.
+    pub(super) fn is_whole(&self, directory: &Directory) -> bool {
+        directory.blob(&self.config).is_file() && self.layers.iter().all(|layer| directory.layer(layer).is_dir())
+    }
+
+    /// Whether containers may run with it: one that does uses all of its layers.
+    pub(super) fn is_used(&self, directory: &Directory) -> bool {
+        !self.layers.is_empty() && self.layers.iter().all(|layer| store::is_held(&directory.layer(layer)))
+    }
+
+    /// Where the image came from, under the full name `name`.
+    pub(super) fn origin(&self, name: &str) -> Origin {
+        let Some(access) = &self.pulled else {
+            return Origin::Imported;
+        };
+        let repository = repository_of(name);
+        let digest = self.manifest.as_ref().map_or_else(|| self.config.clone(), |m| format!("{repository}@{m}"));
+        Origin::Pulled { digest, access: access.clone() }
+    }
+}
+
+/// A full name without its tag and digest.
+fn repository_of(name: &str) -> &str {
+    let name = name.split('@').next().unwrap_or(name);
+    let last_slash = name.rfind('/').map_or(0, |slash| slash + 1);
+    name[last_slash..].find(':').map_or(name, |colon| &name[..last_slash + colon])
 }
 
 impl Default for Index {
@@ -96,6 +128,7 @@ mod tests {
             layers: vec![],
             size_bytes: 0,
             created: None,
+            pulled: None,
         };
         let mut index = Index::default();
         index.images.insert("docker.io/library/busybox:1.35".into(), record);

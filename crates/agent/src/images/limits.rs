@@ -2,6 +2,8 @@
 //! that names the archive and the bound.
 
 use super::ImageError;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
 
 /// Bounds on one import. The defaults let every honest image pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,25 +29,28 @@ impl Default for Limits {
 /// Small streams may be as compressible as they like: an empty disk image or a layer of zeros is no attack.
 const RATIO_FREE_BYTES: u64 = 256 << 20;
 
-/// What one image has used so far.
+/// What one image has used so far; its layers may be unpacked at once.
 #[derive(Debug)]
 pub(super) struct Budget {
     limits: Limits,
-    bytes: u64,
-    entries: u64,
+    bytes: AtomicU64,
+    entries: AtomicU64,
 }
 
 impl Budget {
     pub(super) fn new(limits: Limits) -> Self {
-        Self { limits, bytes: 0, entries: 0 }
+        Self { limits, bytes: AtomicU64::new(0), entries: AtomicU64::new(0) }
     }
 
     /// Counts one entry of `size` bytes before a byte of it is written.
-    pub(super) fn take_entry(&mut self, size: u64) -> Result<(), ImageError> {
-        self.entries += 1;
-        self.bytes = self.bytes.saturating_add(size);
-        check_entries(self.entries, self.limits)?;
-        if self.limits.image_bytes < self.bytes {
+    pub(super) fn take_entry(&self, size: u64) -> Result<(), ImageError> {
+        let entries = 1 + self.entries.fetch_add(1, Relaxed);
+        // Saturating: an entry may claim any size.
+        let add = |bytes: u64| Some(bytes.saturating_add(size));
+        let before = self.bytes.fetch_update(Relaxed, Relaxed, add).unwrap_or_default();
+        let bytes = before.saturating_add(size);
+        check_entries(entries, self.limits)?;
+        if self.limits.image_bytes < bytes {
             return Err(too_much("unpacked bytes", self.limits.image_bytes, "--max-bytes"));
         }
         Ok(())
@@ -77,7 +82,9 @@ impl Limits {
 }
 
 fn too_much(what: &str, limit: u64, flag: &str) -> ImageError {
-    ImageError::Broken(format!("more than {limit} {what} (`kiln image import {flag} N` sets this limit)"))
+    ImageError::Broken(format!(
+        "more than {limit} {what} (`{flag} N` of `kiln image import` and `pull` sets this limit)"
+    ))
 }
 
 #[cfg(test)]
@@ -87,14 +94,17 @@ mod tests {
     #[test]
     fn bounds_hold_at_the_edge() {
         let limits = Limits { image_bytes: 10, entries: 2, ..Limits::default() };
-        let mut budget = Budget::new(limits);
+        let budget = Budget::new(limits);
         budget.take_entry(10).unwrap();
         budget.take_entry(0).unwrap();
         let error = budget.take_entry(0).unwrap_err().to_string();
-        assert_eq!(error, "more than 2 entries (`kiln image import --max-entries N` sets this limit)");
-        let mut budget = Budget::new(limits);
+        assert_eq!(error, "more than 2 entries (`--max-entries N` of `kiln image import` and `pull` sets this limit)");
+        let budget = Budget::new(limits);
         let error = budget.take_entry(u64::MAX).unwrap_err().to_string();
-        assert_eq!(error, "more than 10 unpacked bytes (`kiln image import --max-bytes N` sets this limit)");
+        assert_eq!(
+            error,
+            "more than 10 unpacked bytes (`--max-bytes N` of `kiln image import` and `pull` sets this limit)"
+        );
     }
 
     #[test]

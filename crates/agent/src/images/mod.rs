@@ -1,16 +1,20 @@
-//! Images on this machine: names, import, unpacked layers ready for overlay mounts, and the two that are built in.
-//! Does not mount anything and does not pull.
+//! Images on this machine: names, import, pull, unpacked layers ready for overlay mounts, and the two that are built in.
+//! Does not mount anything.
 //!
 //! ```text
-//! archive -> source -> import -> stream -> tarball -> unpack -> layers/HEX
-//!                        |                                         |
-//!                    documents                images.json -> resolve -> Image
+//! archive  -> source -> import ─┬─> stream -> tarball -> unpack -> layers/HEX
+//! registry -> registry/pull ────┤                                     |
+//!                           documents            images.json -> resolve -> Image
+//!                                                                     |
+//!             supply: what the pods of this machine get; collect: what may go when the disk is full
 //! ```
 
 pub mod limits;
 pub mod reference;
+pub mod registry;
 
 mod builtin;
+pub mod collect;
 mod documents;
 mod import;
 mod index;
@@ -18,6 +22,7 @@ mod rootfs;
 mod source;
 mod store;
 mod stream;
+pub mod supply;
 mod tarball;
 mod unpack;
 
@@ -28,7 +33,8 @@ use crate::runtime::Rootfs;
 use index::{Index, Record};
 use limits::Limits;
 use reference::{Builtin, Name};
-use std::collections::HashSet;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -51,6 +57,23 @@ pub struct ImageConfig {
     pub stop_signal: Option<i32>,
 }
 
+impl Access {
+    /// Whether somebody with credentials of these fingerprints may.
+    pub fn lets(&self, fingerprints: &[String]) -> bool {
+        match self {
+            Self::Everyone => true,
+            Self::Holders(holders) => fingerprints.iter().any(|fingerprint| holders.contains(fingerprint)),
+        }
+    }
+
+    fn with(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Holders(a), Self::Holders(b)) => Self::Holders(a.union(&b).cloned().collect()),
+            _ => Self::Everyone,
+        }
+    }
+}
+
 /// An image that is ready to run.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Image {
@@ -64,8 +87,44 @@ pub struct Image {
     pub rootfs: Rootfs,
     /// Sum of layer sizes in bytes.
     pub size_bytes: u64,
-    /// Built in: satisfies every pull policy.
-    pub builtin: bool,
+    /// Where it came from.
+    pub origin: Origin,
+}
+
+impl Image {
+    /// `imageID` of a status: for what was pulled the digest in its repository, else the configuration's.
+    pub fn shown_id(&self) -> &str {
+        match &self.origin {
+            Origin::Pulled { digest, .. } => digest,
+            Origin::BuiltIn | Origin::Imported => &self.id,
+        }
+    }
+}
+
+/// Where an image came from: that decides which pull policies it satisfies, and for whom.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// `kiln/demo` or `kiln/host`.
+    BuiltIn,
+    /// From a file, by the administrator's hand.
+    Imported,
+    /// From a registry.
+    Pulled {
+        /// `repository@sha256:…`, as a status shows it.
+        digest: String,
+        /// Who has shown a registry that they may have it.
+        access: Access,
+    },
+}
+
+/// Who may run a pulled image without asking its registry again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Access {
+    /// It was had without credentials, or with this machine's own.
+    Everyone,
+    /// Those with credentials of one of these fingerprints.
+    Holders(BTreeSet<String>),
 }
 
 /// A row of `kiln image ls`.
@@ -96,6 +155,12 @@ pub enum ImageError {
     /// An archive, a layer or the directory itself is not what it should be.
     #[error("{0}")]
     Broken(String),
+    /// Containers run with it.
+    #[error("image {0:?} is in use by a running container")]
+    InUse(String),
+    /// A registry's doing.
+    #[error(transparent)]
+    Pull(registry::PullError),
     /// This machine's doing.
     #[error(transparent)]
     Io(io::Error),
@@ -138,6 +203,15 @@ impl ImageError {
 fn at(path: &Path, error: impl Into<io::Error>) -> ImageError {
     let error = error.into();
     ImageError::Io(io::Error::new(error.kind(), format!("{}: {error}", path.display())))
+}
+
+/// Whether an image that containers run with is removed all the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Force {
+    /// It is kept.
+    UnlessUsed,
+    /// It is removed, and its layers with its containers.
+    EvenIfUsed,
 }
 
 /// An image directory. Several processes may use one at once.
@@ -184,6 +258,10 @@ impl ImageStore {
         let Some((_, record)) = index.find(&name) else {
             return Err(ImageError::NotFound(name.to_string()));
         };
+        // What has lost a part comes whole from its registry.
+        if record.pulled.is_some() && !record.is_whole(&store.directory) {
+            return Err(ImageError::NotFound(name.to_string()));
+        }
         self.ready(&name.to_string(), record).map_err(|error| error.within(&name.to_string()))
     }
 
@@ -191,6 +269,7 @@ impl ImageStore {
         let directory = &self.0.directory;
         let blob = directory.blob(&record.config);
         let config = std::fs::read(&blob).map_err(|e| at(&blob, e))?;
+        collect::note_use(&blob);
         let document: documents::Configuration = documents::read("image configuration", &config)?;
         let mut lower: Vec<PathBuf> = record.layers.iter().map(|layer| directory.layer(layer)).collect();
         lower.reverse();
@@ -204,7 +283,7 @@ impl ImageStore {
             config: document.image_config(),
             rootfs: Rootfs { lower, overlays: vec![], masked: vec![] },
             size_bytes: record.size_bytes,
-            builtin: false,
+            origin: record.origin(reference),
         })
     }
 
@@ -236,9 +315,9 @@ impl ImageStore {
         Ok(rows)
     }
 
-    /// Removes a name. Layers and configurations that no name needs go with it, but a layer under a running container stays until
-    /// the next removal.
-    pub fn remove(&self, reference: &str) -> Result<(), ImageError> {
+    /// Removes a name. Layers and configurations that no name needs go with it. The last name of an image that containers run
+    /// with goes only by force; its layers then stay under them until the next removal.
+    pub fn remove(&self, reference: &str, force: Force) -> Result<(), ImageError> {
         let directory = &self.0.directory;
         let name = match reference::parse(reference)? {
             Name::Image(name) => name,
@@ -252,26 +331,13 @@ impl ImageStore {
             return Err(ImageError::NotFound(name.to_string()));
         };
         let full_name = full_name.clone();
-        index.images.remove(&full_name);
-        index.save(directory, &lock)?;
-        collect(directory, &index, &trash)
-    }
-}
-
-/// Moves what no name needs to `trash`. Under the lock, so that no import counts on it meanwhile.
-fn collect(directory: &store::Directory, index: &Index, trash: &store::Staging) -> Result<(), ImageError> {
-    let records = || index.images.values();
-    let layers: HashSet<PathBuf> = records().flat_map(|r| &r.layers).map(|l| directory.layer(l)).collect();
-    let blobs: HashSet<PathBuf> = records().map(|record| directory.blob(&record.config)).collect();
-    for blob in store::entries(&directory.blobs())? {
-        if !blobs.contains(&blob) {
-            std::fs::remove_file(&blob).map_err(|e| at(&blob, e))?;
+        let removed = index.images.remove(&full_name);
+        let is_last = |record: &Record| index.images.values().all(|other| other.config != record.config);
+        let goes = removed.as_ref().filter(|record| is_last(record));
+        if force == Force::UnlessUsed && goes.is_some_and(|record| record.is_used(directory)) {
+            return Err(ImageError::InUse(full_name));
         }
+        index.save(directory, &lock)?;
+        collect::sweep(directory, &index, &trash)
     }
-    let mut unused = store::entries(&directory.layers())?;
-    unused.retain(|layer| !layers.contains(layer));
-    for (i, layer) in unused.iter().enumerate() {
-        store::move_unheld(layer, &trash.path().join(i.to_string()))?;
-    }
-    Ok(())
 }

@@ -19,18 +19,18 @@ use tar::{Builder, EntryType, Header};
 pub(super) fn import_rootfs(store: &Store, path: &Path, name: &str) -> Result<(), ImageError> {
     let name = import::storable_name(name)?;
     let staging = store.directory.staging()?;
-    let mut budget = Budget::new(store.limits);
+    let budget = Budget::new(store.limits);
     let is_directory = fs::metadata(path).map_err(|e| at(path, e))?.is_dir();
-    let mut unpack = || {
+    let unpack = || {
         if is_directory {
             return through_a_pipe(path, |reader| {
                 let (packed, tally) = Tallied::new(reader);
-                import::unpack_layer(store, &staging, packed, tally, &mut budget)
+                import::unpack_layer(store, &staging, packed, tally, &budget)
             });
         }
         let file = plain_file(path, staging.path(), store.limits)?;
         let (packed, tally) = Tallied::new(Slice::new(&file, 0, file.metadata()?.len()));
-        import::unpack_layer(store, &staging, packed, tally, &mut budget)
+        import::unpack_layer(store, &staging, packed, tally, &budget)
     };
     let hex = unpack().map_err(|error| error.within(&path.display().to_string()))?;
     let diff_id = format!("sha256:{hex}");

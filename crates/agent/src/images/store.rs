@@ -19,6 +19,11 @@ use std::io::{self, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// How often, and how far apart, a layer that is looked at is tried to be held.
+const HOLD_TRIES: u32 = 20;
+const HOLD_PAUSE: Duration = Duration::from_millis(5);
 
 /// Names below the image directory.
 #[derive(Debug, Clone)]
@@ -165,15 +170,37 @@ impl Drop for Staging {
 /// # Errors
 /// A layer that is gone, or is being removed at this moment.
 pub fn hold(layers: &[PathBuf]) -> io::Result<Vec<OwnedFd>> {
-    let hold = |layer: &PathBuf| {
+    layers.iter().map(|layer| hold_one(layer)).collect()
+}
+
+/// Marks one layer as used; see `hold`.
+pub(super) fn hold_one(layer: &Path) -> io::Result<OwnedFd> {
+    for _ in 0..HOLD_TRIES {
         let held = open_directory(layer).map_err(io::Error::other)?;
-        match rustix::fs::flock(&held, FlockOperation::NonBlockingLockShared) {
-            Err(Errno::WOULDBLOCK) => Err(io::Error::other(format!("layer {} is being removed", layer.display()))),
+        if rustix::fs::flock(&held, FlockOperation::NonBlockingLockShared) != Err(Errno::WOULDBLOCK) {
             // A file system without locks (some of the network) does not keep a container from running.
-            _ => Ok(held),
+            return Ok(held);
         }
+        // Somebody looks whether it is used, which takes a moment, or removes it: then it cannot be opened next time.
+        std::thread::sleep(HOLD_PAUSE);
+    }
+    Err(io::Error::other(format!("layer {} is being removed", layer.display())))
+}
+
+/// Whether some process uses the layer.
+pub(super) fn is_held(layer: &Path) -> bool {
+    let Ok(directory) = open_directory(layer) else {
+        return false;
     };
-    layers.iter().map(hold).collect()
+    rustix::fs::flock(&directory, FlockOperation::NonBlockingLockExclusive) == Err(Errno::WOULDBLOCK)
+}
+
+/// Notes that something is used now.
+pub(super) fn renew(path: &Path) -> Result<(), ImageError> {
+    let now = rustix::fs::Timespec { tv_sec: 0, tv_nsec: rustix::fs::UTIME_NOW };
+    let times = rustix::fs::Timestamps { last_access: now, last_modification: now };
+    let flags = rustix::fs::AtFlags::empty();
+    rustix::fs::utimensat(CWD, path, &times, flags).map_err(|e| at(path, e))
 }
 
 /// Moves `path` to `to`, unless someone holds it.

@@ -21,7 +21,7 @@ const OPAQUE: &[u8] = b".wh..wh..opq";
 const WHITEOUT_META: &[u8] = b".wh..wh.";
 
 /// Unpacks `archive` into the empty directory `root`.
-pub(super) fn unpack(archive: impl Read, root: &Path, budget: &mut Budget) -> Result<(), ImageError> {
+pub(super) fn unpack(archive: impl Read, root: &Path, budget: &Budget) -> Result<(), ImageError> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let mut layer = Layer {
         root: rustix::fs::openat(CWD, root, flags, Mode::empty()).map_err(|e| at(root, e))?,

@@ -160,6 +160,8 @@ pub struct Known {
     pub crash_announced: bool,
     /// What kept it from starting when it was last tried.
     pub blocked: Option<Blocked>,
+    /// Its image is being pulled for its next run.
+    pub pulling: bool,
     /// The shortest grace it has been asked to stop with, in seconds.
     pub stopping: Option<u64>,
     /// As the status shows it, once resolved.

@@ -14,6 +14,7 @@ pub mod env;
 mod files;
 mod finish;
 mod prepare;
+mod pull;
 pub mod resources;
 pub mod sources;
 pub mod spec;
@@ -25,14 +26,19 @@ mod worker;
 
 pub(crate) use watch::{Context, Retry, STARTS_AT_ONCE, run};
 
+use crate::images::registry::keyring::Keyring;
+use crate::images::registry::{PullError, Pulled};
 use crate::images::{Image, ImageError};
 use k8s_openapi::api::core::v1::{Container, Pod, PodSpec};
 
 /// Where images come from; sim has a fake.
 #[async_trait::async_trait]
 pub trait Images: Send + Sync + 'static {
-    /// Finds an image and makes it ready to run.
+    /// Finds an image that is here and makes it ready to run.
     async fn resolve(&self, reference: &str) -> Result<Image, ImageError>;
+
+    /// Gets it from its registry. Whoever stops waiting ends the pull, unless others wait for the same.
+    async fn pull(&self, reference: &str, keyring: &Keyring) -> Result<Pulled, PullError>;
 }
 
 /// `metadata.uid`.

@@ -228,6 +228,8 @@ enum Next {
     WaitForObstacle(Blocked),
     /// It waits for its next restart.
     WaitForRestart { at: Timestamp },
+    /// It waits for its image.
+    WaitForImage,
 }
 
 /// Init containers run one after another and each once; the others run beside each other.
@@ -343,6 +345,9 @@ fn next(snapshot: &Snapshot<'_>, container: &Container, role: Role, policy: &str
             }
         }
     }
+    if known.pulling {
+        return Next::WaitForImage;
+    }
     match &known.blocked {
         Some(blocked) if snapshot.now < blocked.retry_at => Next::WaitForObstacle(blocked.clone()),
         _ => Next::Start { attempt: known.attempt().map_or(0, |attempt| attempt.saturating_add(1)) },
@@ -353,7 +358,7 @@ fn next(snapshot: &Snapshot<'_>, container: &Container, role: Role, policy: &str
 fn proceed(snapshot: &Snapshot<'_>, container: &str, next: Next, plan: &mut Plan) {
     let container = container.to_owned();
     match next {
-        Next::Done | Next::Failed | Next::Running => {}
+        Next::Done | Next::Failed | Next::Running | Next::WaitForImage => {}
         Next::Start { attempt } => match snapshot.preparation {
             Preparation::Ready => plan.steps.push(Step::Start { container, attempt }),
             Preparation::NotYet => prepare_once(plan),

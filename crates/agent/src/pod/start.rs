@@ -5,7 +5,7 @@ use super::plan::Preparation;
 use super::worker::{Worker, termination_message};
 use super::{all_containers, env, name, namespace, resources, sources, spec, user};
 use crate::events::Notice;
-use crate::images::{Image, ImageError};
+use crate::images::Image;
 use crate::runtime::{self, RuntimeError};
 use crate::volumes;
 use jiff::Timestamp;
@@ -14,7 +14,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 /// Why a run did not begin.
-enum Setback {
+pub(super) enum Setback {
+    /// Its image is being pulled.
+    Pulling,
     /// Something is missing that may yet come.
     Blocked(Obstacle),
     /// The program could not be executed: that counts as a run.
@@ -23,7 +25,7 @@ enum Setback {
     SandboxGone,
 }
 
-fn other(reason: &str, message: impl Into<String>) -> Setback {
+pub(super) fn other(reason: &str, message: impl Into<String>) -> Setback {
     Setback::Blocked(Obstacle::Other { reason: reason.into(), message: message.into() })
 }
 
@@ -55,6 +57,7 @@ impl Worker {
                     self.tell(notice);
                 }
             }
+            Err(Setback::Pulling) => known.pulling = true,
             Err(Setback::SandboxGone) => self.abandon_sandbox(pod).await,
         }
     }
@@ -77,17 +80,12 @@ impl Worker {
         let Some(sandbox) = self.sandbox.clone() else {
             return Err(Setback::SandboxGone);
         };
+        let image = self.image(pod, container).await?;
         let context = self.context.clone();
         let _slot = context.starts.acquire().await;
-        let image = self.image(container).await?;
-        let present = format!(
-            "Container image \"{}\" already present on machine and can be accessed by the pod",
-            container.image.as_deref().unwrap_or("")
-        );
-        self.tell(Notice::of_container(pod, &container.name, "Pulled", present));
         if let Some(known) = self.containers.get_mut(&container.name) {
             known.image = image.reference.clone();
-            known.image_id = image.id.clone();
+            known.image_id = image.shown_id().to_owned();
         }
         let run = self.compose(pod, container, attempt, image).await?;
         match sandbox.start(run).await {
@@ -98,34 +96,6 @@ impl Worker {
                 Err(other("CreateContainerError", error.to_string()))
             }
         }
-    }
-
-    async fn image(&self, container: &Container) -> Result<Image, Setback> {
-        let reference = container.image.as_deref().unwrap_or("");
-        let never_pulls = container.image_pull_policy.as_deref() == Some("Never");
-        let error = match self.context.images.resolve(reference).await {
-            Ok(image) => return Ok(image),
-            Err(error) => error,
-        };
-        Err(match error {
-            ImageError::InvalidName(_) => {
-                other("InvalidImageName", format!("Failed to apply default image tag \"{reference}\": {error}"))
-            }
-            ImageError::NotFound(_) if never_pulls => other(
-                "ErrImageNeverPull",
-                format!("Container image \"{reference}\" is not present with pull policy of Never"),
-            ),
-            ImageError::NotFound(_) => Setback::Blocked(Obstacle::Image {
-                image: reference.to_owned(),
-                error: format!(
-                    "{error}, and this version of kiln does not pull from registries: \
-                     import it with `kiln image import FILE --name {reference}`"
-                ),
-            }),
-            ImageError::Broken(_) | ImageError::Io(_) | ImageError::Reserved(_) => {
-                other("ImageInspectError", format!("Failed to inspect image \"{reference}\": {error}"))
-            }
-        })
     }
 
     /// Gathers everything the runtime needs.

@@ -4,6 +4,7 @@
 use super::finish::longer;
 use super::known::{self, Known, State};
 use super::plan::{self, Intent, Plan, Preparation, Snapshot, Step, Why};
+use super::pull::{self, Pulls};
 use super::watch::Context;
 use super::{all_containers, log_dir_name, name, namespace, status, support, uid};
 use crate::events::Notice;
@@ -65,6 +66,9 @@ pub(super) struct Worker {
     pub(super) refresh_at: Option<Timestamp>,
     /// The API server has answered that it is gone.
     pub(super) found_gone: bool,
+    pub(super) pulls: Pulls,
+    /// Pulls that are over and whose container has not started yet, by container.
+    pub(super) pulled: BTreeMap<String, pull::Ended>,
 }
 
 /// What became of a status write.
@@ -96,6 +100,8 @@ impl Worker {
             deadline_told: false,
             refresh_at: None,
             found_gone: false,
+            pulls: Pulls::default(),
+            pulled: BTreeMap::new(),
             context,
         }
     }
@@ -345,6 +351,7 @@ impl Worker {
                 }
             }
             () = runs_changed => {}
+            ended = self.pulls.next() => self.pull_ended(ended),
             () = tokio::time::sleep(longest) => {}
         }
     }

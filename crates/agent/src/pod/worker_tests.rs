@@ -298,13 +298,51 @@ async fn an_absent_image_is_reported_and_taken_once_it_is_there() {
     world.images.remove("demo");
     let failing = world.until(waits_for("ErrImagePull")).await;
     let message = failing["containerStatuses"][0]["state"]["waiting"]["message"].as_str().unwrap().to_owned();
-    assert!(message.contains("kiln image import FILE --name demo"), "{message}");
+    assert_eq!(message, "demo: not found");
+    world.told("Pulling Pulling image \"demo\"").await;
+    world.told("Failed Failed to pull image \"demo\": demo: not found").await;
+    world.told("Failed Error: ErrImagePull").await;
     world.until(waits_for("ImagePullBackOff")).await;
     world.told("BackOff Back-off pulling image \"demo\"").await;
     world.images.add("demo");
     world.end().await;
     assert_eq!(world.phases().last().map(String::as_str), Some("Succeeded"));
     assert_eq!(world.clock.now().as_second(), 11);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_image_that_a_registry_has_is_pulled_and_its_container_started() {
+    let mut world = World::new(one("Never"), |_, _| Script::exit_after(seconds(1), 0));
+    world.images.offer("demo", Duration::from_millis(1_500));
+    world.told("Pulling Pulling image \"demo\"").await;
+    world.until(waits_for("ContainerCreating")).await;
+    world.end().await;
+    let text = "Pulled Successfully pulled image \"demo\" in 1.5s (1.5s including waiting). Image size: 0 bytes.";
+    world.told(text).await;
+    assert_eq!(world.phases().last().map(String::as_str), Some("Succeeded"));
+    assert_eq!(world.attempts(), [("a".to_owned(), 0)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pull_holds_up_neither_the_other_container_nor_the_pods_end() {
+    let spec = json!({"restartPolicy": "Never", "containers": [{"name": "a", "image": "slow"}, {"name": "b", "image": "demo"}]});
+    let mut world = World::new(spec, |_, _| Script::exit_after(seconds(1), 0));
+    world.images.offer("slow", seconds(1_000_000));
+    let status = world.until(|status| {
+        let statuses = status.container_statuses.iter().flatten();
+        statuses.clone().any(|status| status.state.as_ref().is_some_and(|state| state.terminated.is_some()))
+    });
+    let status = status.await;
+    assert_eq!(status["containerStatuses"][0]["state"]["waiting"]["reason"], "ContainerCreating");
+    assert_eq!(status["containerStatuses"][1]["state"]["terminated"]["exitCode"], 0);
+    let now = world.clock.now().to_string();
+    world.change(|pod| {
+        pod["metadata"]["deletionTimestamp"] = json!(now);
+        pod["metadata"]["deletionGracePeriodSeconds"] = json!(30);
+    });
+    world.end().await;
+    assert!(world.clock.now().as_second() < 60, "nobody waits for the registry");
+    assert!(world.left_over().is_empty());
 }
 
 #[tokio::test(start_paused = true)]

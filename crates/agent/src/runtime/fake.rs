@@ -2,13 +2,15 @@
 //! pods when the agent that started them is gone, as real supervisors do, and can be told to lose them.
 
 use super::{Attach, Container, Exec, PodSandbox, Run, RunState, Runtime, RuntimeError, Sandbox, Sockets, Streams};
-use crate::images::{Image, ImageConfig, ImageError};
+use crate::images::registry::keyring::Keyring;
+use crate::images::registry::{Fault, PullError, Pulled};
+use crate::images::{Image, ImageConfig, ImageError, Origin};
 use crate::pod::Images;
 use crate::runtime::Rootfs;
 use jiff::Timestamp;
 use meta::clock::Clock;
 use parking_lot::Mutex;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -424,16 +426,24 @@ impl FakeSandbox {
     }
 }
 
-/// Images for a fake runtime: every name is there, except those said to be absent.
+/// Images for a fake runtime: every name is there, except those said to be absent, which no registry has either.
 #[derive(Debug, Default)]
 pub struct FakeImages {
     absent: Mutex<HashSet<String>>,
+    /// Names that a registry has, and how long each takes.
+    remote: Mutex<HashMap<String, Duration>>,
 }
 
 impl FakeImages {
     /// From now on `reference` is not to be had.
     pub fn remove(&self, reference: &str) {
         self.absent.lock().insert(reference.to_owned());
+    }
+
+    /// From now on a registry has it, and takes so long to give it.
+    pub fn offer(&self, reference: &str, takes: Duration) {
+        self.absent.lock().insert(reference.to_owned());
+        self.remote.lock().insert(reference.to_owned(), takes);
     }
 
     /// From now on it is.
@@ -454,7 +464,20 @@ impl Images for FakeImages {
             config: ImageConfig { entrypoint: vec!["/script".into()], ..ImageConfig::default() },
             rootfs: Rootfs { lower: vec![], overlays: vec![], masked: vec![] },
             size_bytes: 0,
-            builtin: true,
+            origin: Origin::BuiltIn,
         })
+    }
+
+    async fn pull(&self, reference: &str, _: &Keyring) -> Result<Pulled, PullError> {
+        let offered = self.remote.lock().get(reference).copied();
+        let Some(took) = offered else {
+            return Err(PullError { fault: Fault::Absent, text: format!("{reference}: not found") });
+        };
+        tokio::time::sleep(took).await;
+        self.add(reference);
+        match self.resolve(reference).await {
+            Ok(image) => Ok(Pulled { image, took, downloaded_bytes: 0 }),
+            Err(error) => Err(error.into()),
+        }
     }
 }

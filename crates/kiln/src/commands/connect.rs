@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use kube::config::{KubeConfigOptions, Kubeconfig};
 
+use super::image::{self, Registries};
 use crate::output::Problem;
 use crate::server::{ADMIN_KUBECONFIG, Options, Server};
 
@@ -36,12 +37,13 @@ pub struct Ephemeral {
 
 impl Ephemeral {
     /// Brings one up. It has no listener: only this process talks to it.
-    pub async fn start() -> Result<Self, Problem> {
+    pub async fn start(registries: &Registries) -> Result<Self, Problem> {
         let failed = |error: std::io::Error| Problem::internal("failed to make a temporary directory").because(error);
         let directory = tempfile::Builder::new().prefix("kiln-run-").tempdir().map_err(failed)?;
         let options = Options {
             data_dir: directory.path().to_owned(),
-            image_dir: super::image::directory(None),
+            images: registries.supply(image::open(&image::directory(None))?)?,
+            room: None,
             listen: None,
             ephemeral: true,
         };
@@ -60,11 +62,15 @@ impl Ephemeral {
 
 impl Connection {
     /// The named server, the running one, or a fresh ephemeral one.
-    pub async fn or_ephemeral(target: &Target, force_ephemeral: bool) -> Result<Self, Problem> {
+    pub async fn or_ephemeral(
+        target: &Target,
+        force_ephemeral: bool,
+        registries: &Registries,
+    ) -> Result<Self, Problem> {
         if !force_ephemeral && let Some(client) = existing(target).await? {
             return Ok(Self { client, ephemeral: None });
         }
-        let ephemeral = Ephemeral::start().await?;
+        let ephemeral = Ephemeral::start(registries).await?;
         Ok(Self { client: ephemeral.server.client(), ephemeral: Some(ephemeral) })
     }
 }

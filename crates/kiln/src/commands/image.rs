@@ -5,8 +5,13 @@ use std::path::{Path, PathBuf};
 
 use agent::images::limits::Limits;
 use agent::images::reference::{self, Name};
-use agent::images::{ImageError, ImageStore, Listed};
+use agent::images::registry::keyring::Keyring;
+use agent::images::registry::progress::Stand;
+use agent::images::registry::{Fault, PullError};
+use agent::images::supply::Supply;
+use agent::images::{Force, ImageError, ImageStore, Listed};
 
+use crate::output::progress::Progress;
 use crate::output::{self, Exit, Problem};
 
 /// Images on this machine.
@@ -31,13 +36,78 @@ enum Verb {
         /// Names of the images
         #[arg(value_name = "IMAGE", required = true)]
         images: Vec<String>,
+        /// Remove an image even though containers run with it; they keep its files
+        #[arg(long)]
+        force: bool,
     },
-    /// Pull an image from a registry (not in this version)
-    Pull {
-        /// Name of the image
-        #[arg(value_name = "IMAGE")]
-        image: String,
-    },
+    /// Pull an image from its registry
+    Pull(Pull),
+}
+
+#[derive(Debug, clap::Args)]
+struct Pull {
+    /// Name of the image
+    #[arg(value_name = "IMAGE")]
+    image: String,
+    #[command(flatten)]
+    registries: Registries,
+    #[command(flatten)]
+    bounds: Bounds,
+}
+
+/// Where mirrors, credentials and certificates for registries are written down.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct Registries {
+    /// Mirrors, credentials and certificates for registries [default: $KILN_REGISTRIES, else /etc/kiln/registries.yaml as root,
+    /// $XDG_CONFIG_HOME/kiln/registries.yaml otherwise]
+    #[arg(long, value_name = "FILE")]
+    registries: Option<PathBuf>,
+}
+
+impl Registries {
+    /// A source of images that are in `store` or in registries. A file that is named has to be there, and any has to be right.
+    pub fn supply(&self, store: ImageStore) -> Result<Supply, Problem> {
+        let named = self.registries.clone().or_else(|| std::env::var_os("KILN_REGISTRIES").map(PathBuf::from));
+        let file = named.clone().unwrap_or_else(|| super::config_dir().join("registries.yaml"));
+        let wrong = |cause: String| {
+            Problem::usage(format!("cannot use the registries file {}", file.display()))
+                .because(cause)
+                .remedy("docs/images.md shows its form, which is that of k3s")
+        };
+        if named.is_some()
+            && let Err(error) = std::fs::metadata(&file)
+        {
+            return Err(wrong(error.to_string()));
+        }
+        let supply = Supply::new(store, file.clone());
+        match supply.check() {
+            Ok(()) => Ok(supply),
+            Err(error) => {
+                Err(wrong(error.text.trim_start_matches(&format!("{}: ", file.display())).replace("; ", "\n")))
+            }
+        }
+    }
+}
+
+/// How much an image may ask of this machine.
+#[derive(Debug, clap::Args)]
+struct Bounds {
+    /// Refuse an image that unpacks to more bytes
+    #[arg(long, value_name = "N", default_value_t = Limits::default().image_bytes)]
+    max_bytes: u64,
+    /// Refuse an image with more files, directories and links
+    #[arg(long, value_name = "N", default_value_t = Limits::default().entries)]
+    max_entries: u64,
+    /// Refuse an archive or layer that is compressed more than N to 1
+    #[arg(long, value_name = "N", default_value_t = Limits::default().ratio)]
+    max_ratio: u64,
+}
+
+impl Bounds {
+    fn limits(&self) -> Limits {
+        let Self { max_bytes, max_entries, max_ratio } = *self;
+        Limits { image_bytes: max_bytes, entries: max_entries, ratio: max_ratio, ..Limits::default() }
+    }
 }
 
 #[derive(Debug, clap::Args)]
@@ -50,15 +120,8 @@ struct Import {
     /// FILE is a root file system, not an image: needs --name
     #[arg(long, requires = "name")]
     rootfs: bool,
-    /// Refuse an image that unpacks to more bytes
-    #[arg(long, value_name = "N", default_value_t = Limits::default().image_bytes)]
-    max_bytes: u64,
-    /// Refuse an image with more files, directories and links
-    #[arg(long, value_name = "N", default_value_t = Limits::default().entries)]
-    max_entries: u64,
-    /// Refuse an archive that is compressed more than N to 1
-    #[arg(long, value_name = "N", default_value_t = Limits::default().ratio)]
-    max_ratio: u64,
+    #[command(flatten)]
+    bounds: Bounds,
 }
 
 /// `--data-dir D` means `D/images`; else `KILN_IMAGE_DIR`, else that of the default data directory.
@@ -70,32 +133,34 @@ pub fn directory(data_dir: Option<&Path>) -> PathBuf {
     }
 }
 
+/// Opens an image directory.
+pub fn open(directory: &Path) -> Result<ImageStore, Problem> {
+    ImageStore::open(directory).map_err(|error| {
+        Problem::internal(format!("cannot use the image directory {}", directory.display()))
+            .because(error)
+            .remedy("name another with --data-dir or KILN_IMAGE_DIR, or run as the user it belongs to")
+    })
+}
+
 /// Does what the arguments say.
 pub fn run(arguments: &Arguments) -> Result<Exit, Problem> {
     let directory = directory(arguments.data_dir.as_deref());
-    let open = || {
-        ImageStore::open(&directory).map_err(|error| {
-            Problem::internal(format!("cannot use the image directory {}", directory.display()))
-                .because(error)
-                .remedy("name another with --data-dir or KILN_IMAGE_DIR, or run as the user it belongs to")
-        })
-    };
+    let open = || open(&directory);
     match &arguments.verb {
         Verb::Import(given) => import(&open()?, given),
         Verb::Ls => list(&open()?),
-        Verb::Rm { images } => remove(&open()?, images),
-        Verb::Pull { image } => Err(no_pull(&open()?, image)),
+        Verb::Rm { images, force } => {
+            remove(&open()?, images, if *force { Force::EvenIfUsed } else { Force::UnlessUsed })
+        }
+        Verb::Pull(given) => {
+            let store = open()?.with_limits(given.bounds.limits());
+            super::asynchronously(pull(given.registries.supply(store)?, &given.image))
+        }
     }
 }
 
 fn import(store: &ImageStore, given: &Import) -> Result<Exit, Problem> {
-    let limits = Limits {
-        image_bytes: given.max_bytes,
-        entries: given.max_entries,
-        ratio: given.max_ratio,
-        ..Limits::default()
-    };
-    let store = store.clone().with_limits(limits);
+    let store = store.clone().with_limits(given.bounds.limits());
     let is_stdin = given.file == Path::new("-");
     if is_stdin && std::io::stdin().is_terminal() {
         return Err(Problem::usage("standard input is a terminal, not an archive")
@@ -158,10 +223,10 @@ fn human_size(bytes: u64) -> String {
 }
 
 /// Removes what it can and complains about the rest.
-fn remove(store: &ImageStore, images: &[String]) -> Result<Exit, Problem> {
+fn remove(store: &ImageStore, images: &[String], force: Force) -> Result<Exit, Problem> {
     let mut exit = Exit::Success;
     for image in images {
-        match store.remove(image) {
+        match store.remove(image, force) {
             Ok(()) => print(&format!("removed {image}\n"))?,
             Err(error) => exit = output::report(&explain(format!("cannot remove {image}"), &error)),
         }
@@ -169,20 +234,69 @@ fn remove(store: &ImageStore, images: &[String]) -> Result<Exit, Problem> {
     Ok(exit)
 }
 
-fn no_pull(store: &ImageStore, image: &str) -> Problem {
-    if let Err(error @ ImageError::InvalidName(_)) = reference::parse(image) {
-        return explain(format!("cannot pull {image}"), &error);
+/// Pulls with a line that tells how far it is. The image's full name goes to stdout.
+async fn pull(supply: Supply, image: &str) -> Result<Exit, Problem> {
+    let what = || format!("cannot pull {image}");
+    if let Ok(Name::Builtin(builtin)) = reference::parse(image) {
+        eprintln!("{image} is built in: there is nothing to pull");
+        print(&format!("{}\n", builtin.name()))?;
+        return Ok(Exit::Success);
     }
-    let problem = Problem::internal(format!("cannot pull {image}"));
-    if store.resolve(image).is_ok() {
-        return problem
-            .because("this version of kiln does not talk to registries")
-            .remedy("nothing: the image is already on this machine");
+    let (flight, progress) = supply.begin(image, &Keyring::default()).map_err(|error| unpulled(what(), &error))?;
+    let line = Progress::on_stderr();
+    let is_live = std::io::stderr().is_terminal();
+    let name = full_name(image);
+    line.say(&format!("pulling {name}"));
+    let tick = std::time::Duration::from_millis(100);
+    let mut flight = std::pin::pin!(flight);
+    let pulled = loop {
+        match tokio::time::timeout(tick, &mut flight).await {
+            Ok(pulled) => break pulled,
+            Err(_) if is_live => line.say(&how_far(&name, progress.stand())),
+            Err(_) => {}
+        }
+    };
+    line.finish();
+    let pulled = pulled.map_err(|error| unpulled(what(), &error))?;
+    let came = match pulled.downloaded_bytes {
+        0 => "every layer was here already".to_owned(),
+        bytes => format!("{} in {:.1}s", human_size(bytes), pulled.took.as_secs_f64()),
+    };
+    eprintln!("pulled {name}: {came}");
+    print(&format!("{name}\n"))?;
+    Ok(Exit::Success)
+}
+
+/// `pulling NAME: 12.3 of 45.6 MB, 2 of 5 layers ready`
+fn how_far(name: &str, stand: Stand) -> String {
+    if stand.layers == 0 {
+        return format!("pulling {name}");
     }
-    problem.because("this version of kiln does not talk to registries").remedy(format!(
-        "on a machine with docker: docker save {image} -o image.tar\nhere: kiln image import image.tar\n\
-         without any image: kiln/demo and kiln/host are built in"
-    ))
+    let (done, total) = (human_size(stand.done_bytes), human_size(stand.total_bytes));
+    format!("pulling {name}: {done} of {total}, {} of {} layers ready", stand.layers_ready, stand.layers)
+}
+
+/// A pull that failed, and the way out.
+fn unpulled(what: String, error: &PullError) -> Problem {
+    let problem = match error.fault {
+        Fault::Name | Fault::Absent => Problem::usage(what),
+        Fault::Denied | Fault::Unreachable | Fault::Dishonest | Fault::Local => Problem::internal(what),
+    };
+    let problem = problem.because(error);
+    if error.text.contains('`') {
+        return problem;
+    }
+    problem.remedy(match error.fault {
+        Fault::Name => "write it as [REGISTRY/]NAME[:TAG], in lower case, e.g. busybox:1.35",
+        Fault::Absent => "check the name and the tag",
+        Fault::Denied => "put the registry's user and password under `configs` in registries.yaml; pods bring theirs as imagePullSecrets",
+        Fault::Unreachable => {
+            "check the network, or name a mirror in registries.yaml\nwithout a registry: docker save IMAGE -o image.tar on a machine \
+             with docker, and here: kiln image import image.tar"
+        }
+        Fault::Dishonest => "try again; if it stays, the registry or a mirror of it is damaged: ask another one",
+        Fault::Local => "free space or correct what is named above, then pull again",
+    })
 }
 
 fn explain(what: String, error: &ImageError) -> Problem {
@@ -193,6 +307,10 @@ fn explain(what: String, error: &ImageError) -> Problem {
         ImageError::Reserved(_) => {
             Problem::usage(what).because(error).remedy("kiln/demo and kiln/host stay; use another name")
         }
+        ImageError::InUse(_) => {
+            Problem::usage(what).because(error).remedy("wait for its pods to end, or remove it under them with --force")
+        }
+        ImageError::Pull(error) => unpulled(what, error),
         ImageError::NotFound(_) => {
             Problem::usage(what).because(error).remedy("kiln image ls shows the names that are here")
         }
@@ -278,13 +396,25 @@ docker.io/library/perl:5.34      0123456789ab   76.5 MB   -
     }
 
     #[test]
-    fn a_pull_says_how_to_get_the_image_otherwise() {
-        let dir = tempfile::tempdir().unwrap();
-        let store = ImageStore::open(dir.path()).unwrap();
-        let text = no_pull(&store, "busybox:1.35").render();
-        assert!(text.contains("docker save busybox:1.35 -o image.tar"), "{text}");
-        let text = no_pull(&store, "kiln/host").render();
-        assert!(text.contains("already on this machine"), "{text}");
-        assert_eq!(no_pull(&store, "NOT A NAME").exit, Exit::Usage);
+    fn a_failed_pull_says_what_to_do() {
+        for (fault, exit, says) in [
+            (Fault::Name, Exit::Usage, "in lower case"),
+            (Fault::Absent, Exit::Usage, "check the name"),
+            (Fault::Denied, Exit::Internal, "imagePullSecrets"),
+            (Fault::Unreachable, Exit::Internal, "kiln image import"),
+            (Fault::Dishonest, Exit::Internal, "try again"),
+            (Fault::Local, Exit::Internal, "pull again"),
+        ] {
+            let problem = unpulled("cannot pull x".into(), &PullError { fault, text: "why".into() });
+            assert_eq!(problem.exit, exit, "{fault:?}");
+            assert!(problem.render().contains(says), "{}", problem.render());
+        }
+    }
+
+    #[test]
+    fn a_pull_tells_how_far_it_is() {
+        assert_eq!(how_far("a", Stand::default()), "pulling a");
+        let stand = Stand { done_bytes: 12_300_000, total_bytes: 45_600_000, layers_ready: 2, layers: 5 };
+        assert_eq!(how_far("a", stand), "pulling a: 12.3 MB of 45.6 MB, 2 of 5 layers ready");
     }
 }

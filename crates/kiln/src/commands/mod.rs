@@ -62,6 +62,15 @@ fn asynchronously(work: impl Future<Output = Result<Exit, Problem>>) -> Result<E
     result
 }
 
+/// Where this machine's or this user's configuration is: `/etc/kiln` as root, else `$XDG_CONFIG_HOME/kiln`.
+fn config_dir() -> std::path::PathBuf {
+    if crate::machine::is_root() {
+        return "/etc/kiln".into();
+    }
+    let home = || std::path::PathBuf::from(std::env::var_os("HOME").unwrap_or_else(|| "/".into())).join(".config");
+    std::env::var_os("XDG_CONFIG_HOME").map_or_else(home, Into::into).join("kiln")
+}
+
 /// The default data directory: `/var/lib/kiln` as root, else `$XDG_DATA_HOME/kiln`.
 fn default_data_dir() -> std::path::PathBuf {
     if crate::machine::is_root() {

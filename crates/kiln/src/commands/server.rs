@@ -3,8 +3,10 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use agent::images::collect::Thresholds;
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::image::{self, Registries};
 use crate::output::{Exit, Problem};
 use crate::server::{self, Options, Server};
 
@@ -20,6 +22,28 @@ pub struct Arguments {
     /// Write the admin kubeconfig here (0600) once the server is ready; removed on a clean exit
     #[arg(long, value_name = "FILE")]
     kubeconfig: Option<PathBuf>,
+    #[command(flatten)]
+    registries: Registries,
+    /// Remove pulled images that nothing uses once the disk is this full, in percent; 100 keeps them all
+    #[arg(long, value_name = "PERCENT", default_value_t = 85, value_parser = clap::value_parser!(u8).range(0..=100))]
+    image_gc_high_threshold: u8,
+    /// Until it is this full
+    #[arg(long, value_name = "PERCENT", default_value_t = 80, value_parser = clap::value_parser!(u8).range(0..=100))]
+    image_gc_low_threshold: u8,
+}
+
+impl Arguments {
+    /// How full images may make the disk; nothing to do at 100.
+    fn room(&self) -> Result<Thresholds, Problem> {
+        let (high_percent, low_percent) = (self.image_gc_high_threshold, self.image_gc_low_threshold);
+        if high_percent < low_percent {
+            return Err(Problem::usage(format!(
+                "--image-gc-low-threshold {low_percent} is above --image-gc-high-threshold {high_percent}"
+            ))
+            .remedy("images are removed from the high threshold down to the low one"));
+        }
+        Ok(Thresholds { high_percent, low_percent, ..Thresholds::default() })
+    }
 }
 
 /// Serves until SIGTERM or SIGINT. Pods keep running.
@@ -29,10 +53,11 @@ pub async fn run(arguments: Arguments) -> Result<Exit, Problem> {
     let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
 
+    let room = arguments.room()?;
     let data_dir = arguments.data_dir.unwrap_or_else(super::default_data_dir);
     let own_kubeconfig = data_dir.join(server::ADMIN_KUBECONFIG);
-    let image_dir = super::image::directory(Some(&data_dir));
-    let options = Options { data_dir, image_dir, listen: Some(arguments.listen), ephemeral: false };
+    let images = arguments.registries.supply(image::open(&image::directory(Some(&data_dir)))?)?;
+    let options = Options { data_dir, images, room: Some(room), listen: Some(arguments.listen), ephemeral: false };
     let server = Server::start(options).await?;
 
     let kubeconfigs: Vec<PathBuf> = std::iter::once(own_kubeconfig).chain(arguments.kubeconfig).collect();

@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
 pub mod python;
+pub mod registry;
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -220,6 +221,11 @@ fn spawn_server(directory: &Path, listen: &str) -> Child {
     let log = std::fs::OpenOptions::new().create(true).append(true).open(directory.join("log")).unwrap();
     let mut command = kiln(&["server", "--listen", listen]);
     command.arg("--data-dir").arg(directory.join("data")).arg("--kubeconfig").arg(directory.join("kubeconfig"));
+    // Written by tests that want mirrors.
+    let registries = directory.join("registries.yaml");
+    if registries.exists() {
+        command.arg("--registries").arg(registries);
+    }
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().unwrap()
 }
 

@@ -7,7 +7,7 @@ mod host;
 
 use super::reference::Builtin;
 use super::store::{self, Staging};
-use super::{Image, ImageConfig, ImageError, Store, rootfs};
+use super::{Image, ImageConfig, ImageError, Origin, Store, rootfs};
 use super::{at, stream};
 use crate::runtime::Rootfs;
 use std::fs::{self, DirBuilder, Permissions};
@@ -48,7 +48,7 @@ fn image(builtin: Builtin, id: String, env: &[&str], rootfs: Rootfs, size_bytes:
         config: ImageConfig { env: env.iter().map(pair).collect(), ..ImageConfig::default() },
         rootfs,
         size_bytes,
-        builtin: true,
+        origin: Origin::BuiltIn,
     }
 }
 
@@ -70,7 +70,7 @@ fn root(
     if let Ok(metadata) = fs::metadata(&place) {
         let age = metadata.modified().ok().and_then(|time| time.elapsed().ok());
         if age.is_some_and(|age| RENEWED_AFTER < age) {
-            renew(&place)?;
+            store::renew(&place)?;
         }
         return Ok(place);
     }
@@ -103,13 +103,6 @@ fn retire(store: &Store, name: &str, newest: &Path, staging: &Staging) -> Result
         n_moved += usize::from(store::move_unheld(path, &staging.path().join(format!("old-{i}")))?);
     }
     Ok(n_moved)
-}
-
-fn renew(path: &Path) -> Result<(), ImageError> {
-    let now = rustix::fs::Timespec { tv_sec: 0, tv_nsec: rustix::fs::UTIME_NOW };
-    let times = rustix::fs::Timestamps { last_access: now, last_modification: now };
-    let flags = rustix::fs::AtFlags::empty();
-    rustix::fs::utimensat(rustix::fs::CWD, path, &times, flags).map_err(|e| at(path, e))
 }
 
 /// Makes a directory with exactly this mode, and its parents.

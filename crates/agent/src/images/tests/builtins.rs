@@ -6,7 +6,7 @@ use super::*;
 fn the_demo_image_holds_this_program_and_its_loader() {
     let fixture = Fixture::new();
     let image = fixture.store.resolve("kiln/demo").unwrap();
-    assert!(image.builtin && image.size_bytes > 0);
+    assert!(image.origin == Origin::BuiltIn && image.size_bytes > 0);
     assert!(image.config.env.contains(&("PATH".into(), "/bin".into())));
     let root = &image.rootfs.lower[0];
     for applet in ["pi", "echo", "sleep", "seq", "fail"] {

@@ -68,11 +68,11 @@ fn limits_name_the_archive_the_place_and_the_way_out() {
     for (limits, expect) in [
         (
             Limits { entries: 10, ..Limits::default() },
-            "f10: more than 10 entries (`kiln image import --max-entries N` sets this limit)",
+            "f10: more than 10 entries (`--max-entries N` of `kiln image import` and `pull` sets this limit)",
         ),
         (
             Limits { image_bytes: 55, entries: 1000, ..Limits::default() },
-            "f5: more than 55 unpacked bytes (`kiln image import --max-bytes N` sets this limit)",
+            "f5: more than 55 unpacked bytes (`--max-bytes N` of `kiln image import` and `pull` sets this limit)",
         ),
         (Limits { layers: 0, ..Limits::default() }, "1 layers are more than the limit of 0"),
         (Limits { document_bytes: 5, ..Limits::default() }, "manifest.json: more than 5 bytes"),
@@ -145,8 +145,8 @@ proptest! {
         let dir = tempfile::tempdir().unwrap();
         let root = dir.path().join("1/2/3/root");
         fs::create_dir_all(&root).unwrap();
-        let mut budget = limits::Budget::new(Limits::default());
-        let _ = unpack::unpack(&bytes[..], &root, &mut budget);
+        let budget = limits::Budget::new(Limits::default());
+        let _ = unpack::unpack(&bytes[..], &root, &budget);
         for parent in ["1/2/3", "1/2", "1", ""] {
             prop_assert_eq!(fs::read_dir(dir.path().join(parent)).unwrap().count(), 1);
         }

@@ -20,7 +20,7 @@ fn a_docker_archive_keeps_its_names_and_gets_one_more() {
     let image = fixture.store.resolve("busybox:1.35").unwrap();
     assert_eq!(image.reference, "docker.io/library/busybox:1.35");
     assert_eq!(image.id, digest(&config(&layers)));
-    assert_eq!((image.size_bytes, image.builtin), (3, false));
+    assert_eq!((image.size_bytes, image.origin), (3, Origin::Imported));
     assert_eq!(image.config.cmd, ["sh"]);
     assert_eq!(fs::read_to_string(image.rootfs.lower[0].join("etc/two")).unwrap(), "22", "the topmost comes first");
     assert_eq!(fs::read_to_string(image.rootfs.lower[1].join("etc/one")).unwrap(), "1");
@@ -148,13 +148,13 @@ fn removal_keeps_what_other_names_need() {
     for (name, layers, n_blobs) in
         [("a:1", vec![&shared, &own], 2), ("a:2", vec![&shared], 1), ("docker.io/library/b:1", vec![], 0)]
     {
-        fixture.store.remove(name).unwrap();
+        fixture.store.remove(name, Force::EvenIfUsed).unwrap();
         assert_eq!(fixture.names_in("layers"), hexes(&layers), "{name}");
         assert_eq!(fixture.names_in("blobs/sha256").len(), n_blobs, "{name}");
-        let error = fixture.store.remove(name).unwrap_err();
+        let error = fixture.store.remove(name, Force::EvenIfUsed).unwrap_err();
         assert!(matches!(error, ImageError::NotFound(_)), "{error}");
     }
-    assert!(matches!(fixture.store.remove("kiln/demo"), Err(ImageError::Reserved(_))));
+    assert!(matches!(fixture.store.remove("kiln/demo", Force::EvenIfUsed), Err(ImageError::Reserved(_))));
     assert!(matches!(fixture.store.resolve("a:1"), Err(ImageError::NotFound(name)) if name == "docker.io/library/a:1"));
     assert_eq!(fixture.names_in("tmp"), Vec::<String>::new());
 }
@@ -187,9 +187,9 @@ fn a_layer_under_a_running_container_stays_until_the_next_removal() {
     fixture.import(&docker_archive(&[one], &["a:1"])).unwrap();
     fixture.import(&docker_archive(&[layer(|tar| file(tar, "two", "2"))], &["b:1"])).unwrap();
     let held = hold(&fixture.store.resolve("a:1").unwrap().rootfs.lower).unwrap();
-    fixture.store.remove("a:1").unwrap();
+    fixture.store.remove("a:1", Force::EvenIfUsed).unwrap();
     assert_eq!(fixture.names_in("layers").len(), 2);
     drop(held);
-    fixture.store.remove("b:1").unwrap();
+    fixture.store.remove("b:1", Force::EvenIfUsed).unwrap();
     assert_eq!(fixture.names_in("layers").len(), 0);
 }

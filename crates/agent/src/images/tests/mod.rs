@@ -11,6 +11,8 @@ use tar::{Builder, EntryType, Header};
 mod builtins;
 mod damage;
 mod imports;
+mod pulls;
+mod registry;
 mod unpacking;
 
 type Tar = Builder<Vec<u8>>;

@@ -14,6 +14,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use self::follow::Followed;
 use self::manifest::{FromImage, Manifest};
 use super::connect::{Connection, Target};
+use super::image::Registries;
 use super::objects::{collection, innermost, kind_of, request};
 use super::verdict::Verdict;
 use crate::output::progress::Progress;
@@ -52,6 +53,8 @@ pub struct Arguments {
     ephemeral: bool,
     #[command(flatten)]
     target: Target,
+    #[command(flatten)]
+    registries: Registries,
     /// Command and arguments; without it the image's own
     #[arg(last = true, value_name = "CMD")]
     command: Vec<String>,
@@ -65,7 +68,7 @@ pub async fn run(arguments: Arguments) -> Result<Exit, Problem> {
 
     let manifest = manifest_of(&arguments)?;
     let progress = Progress::on_stderr();
-    let connection = Connection::or_ephemeral(&arguments.target, arguments.ephemeral).await?;
+    let connection = Connection::or_ephemeral(&arguments.target, arguments.ephemeral, &arguments.registries).await?;
     let ephemeral = connection.ephemeral.is_some();
     let keep = arguments.keep && !ephemeral;
     let deadline = async {
