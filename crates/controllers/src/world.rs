@@ -10,6 +10,7 @@ use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{PersistentVolume, PersistentVolumeClaim, Pod};
 use k8s_openapi::api::storage::v1::StorageClass;
 use kinds::cronjob::facts::ChildFacts;
+use kinds::job::claim::awaits_pods;
 use kinds::job::pods::PodFacts;
 use kinds::job::sync::is_finished;
 use kinds::job::ttl::expires_at;
@@ -121,6 +122,8 @@ pub enum JobEntry {
     Live(Arc<Job>),
     Finished {
         uid: String,
+        /// It is another controller's, which may go on counting its pods.
+        awaits_pods: bool,
         /// When its time to live is over, if it has one.
         expires_at: Option<Timestamp>,
         /// What its CronJob needs to know, if it has one.
@@ -134,6 +137,14 @@ impl JobEntry {
         match self {
             JobEntry::Live(job) => job.metadata.uid.as_deref().unwrap_or_default(),
             JobEntry::Finished { uid, .. } => uid,
+        }
+    }
+
+    /// Whether its pods' tracking finalizers have a purpose.
+    pub fn awaits_pods(&self) -> bool {
+        match self {
+            JobEntry::Live(_) => true,
+            JobEntry::Finished { awaits_pods, .. } => *awaits_pods,
         }
     }
 
@@ -162,7 +173,7 @@ impl JobEntry {
     }
 }
 
-/// The group that holds the one unfinished Job with this uid.
+/// The group that holds the one Job with this uid, if it awaits pods.
 pub fn job_of_uid(uid: &str) -> String {
     format!("uid/{uid}")
 }
@@ -180,10 +191,13 @@ pub fn live_in(namespace: &str) -> String {
 impl Entry for JobEntry {
     fn groups(&self, key: &Key) -> Vec<String> {
         // Finished Jobs may be a hundred thousand, and nobody asks for them by uid.
-        let mut groups = match self.live() {
-            Some(_) => vec![job_of_uid(self.uid()), live_in(&key.namespace)],
-            None => Vec::new(),
-        };
+        let mut groups = Vec::new();
+        if self.awaits_pods() {
+            groups.push(job_of_uid(self.uid()));
+        }
+        if self.live().is_some() {
+            groups.push(live_in(&key.namespace));
+        }
         groups.extend(self.child().map(|child| job_of_cronjob(&child.cronjob)));
         groups
     }
@@ -249,6 +263,7 @@ impl World {
             job.metadata.managed_fields = None;
             match is_finished(&job) {
                 true => JobEntry::Finished {
+                    awaits_pods: awaits_pods(&job),
                     expires_at: expires_at(&job),
                     child: ChildFacts::of(&job).map(Box::new),
                     uid: job.metadata.uid.unwrap_or_default(),

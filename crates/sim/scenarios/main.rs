@@ -6,6 +6,7 @@ mod cronjobs;
 mod indexed;
 mod jobs;
 mod machine;
+mod ownership;
 mod scheduling;
 mod storms;
 mod volumes;

@@ -121,6 +121,10 @@ impl Invariants {
         (n_succeeded_pods, n_surely): (i64, i64),
         (parallelism, completions): (i64, i64),
     ) -> Vec<String> {
+        if !matches!(text(job, "/spec/managedBy"), "" | "kubernetes.io/job-controller") {
+            // What becomes of it is another controller's business.
+            return Vec::new();
+        }
         let is_indexed = text(job, "/spec/completionMode") == "Indexed";
         // Fewer completions take what counted beyond them away (KEP-3715).
         let is_elastic = is_indexed && number(job, "/spec/completions") == number(job, "/spec/parallelism");

@@ -13,7 +13,7 @@ use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::Pod;
 use kinds::correlate::Subject;
 use kinds::job::backoff::Backoff;
-use kinds::job::claim::{claim, is_stray};
+use kinds::job::claim::claim;
 use kinds::job::events::{JobEvent, Severity};
 use kinds::job::pods::PodFacts;
 use kinds::job::sync::{Decision, sync};
@@ -87,7 +87,7 @@ fn follow_jobs(world: &World, queue: &Queue<Item>) {
         queue.add(Item::Job(change.key.clone()));
         let ended = match (&change.old, &change.new) {
             (Some(old), None) => old,
-            (_, Some(new)) if new.live().is_none() => new,
+            (_, Some(new)) if !new.awaits_pods() => new,
             _ => return,
         };
         for (pod, entry) in pods.group(&unsettled_of(ended.uid())) {
@@ -114,8 +114,8 @@ fn follow_pods(world: &World, queue: &Queue<Item>, relabelled: &Relabelled) {
             let is_controlled = pod.facts.controller_uid.is_some();
             let mut is_awaited = false;
             for (key, job) in concerned {
+                is_awaited |= is_controlled && job.awaits_pods();
                 if job.live().is_some() {
-                    is_awaited |= is_controlled;
                     if is_relabelled {
                         relabelled.lock().insert(key.clone());
                     }
@@ -187,10 +187,9 @@ impl Controller {
     /// Takes the finalizer off a pod that no Job will count.
     async fn free_stray(&self, key: &Key, written: &Written) -> Outcome {
         let Some(pod) = self.world.pods.get(key) else { return Ok(Next::WhenAdded) };
-        let controller = pod.facts.controller_uid.as_deref().map(|uid| self.world.jobs.group(&job_of_uid(uid)));
-        let controller = controller.and_then(|jobs| jobs.into_iter().next());
-        let live: Option<&Job> = controller.as_ref().and_then(|(_, job)| job.live()).map(|job| &**job);
-        if !is_stray(&pod.facts, live) {
+        let jobs = pod.facts.controller_uid.as_deref().map(|uid| self.world.jobs.group(&job_of_uid(uid)));
+        let is_awaited = jobs.into_iter().flatten().any(|(_, job)| job.awaits_pods());
+        if !pod.facts.tracked || is_awaited {
             return Ok(Next::WhenAdded);
         }
         let pods = Target::of::<Pod>(&self.context.client, &key.namespace).seen_by(self.world.pods.seen(), written);

@@ -43,11 +43,10 @@ pub fn claim(job: &Job, pods: &[&PodFacts]) -> Claims {
     claims
 }
 
-/// Whether a pod's tracking finalizer has lost its purpose: no live, unfinished Job controls the pod.
-/// `controller` is the Job that the pod's controller reference names by uid, if it exists.
-pub fn is_stray(pod: &PodFacts, controller: Option<&Job>) -> bool {
-    let awaited = controller.is_some_and(|job| is_managed_elsewhere(job) || !is_finished(job));
-    pod.tracked && !awaited
+/// Whether somebody still counts the Job's pods: this controller until the Job is finished, another one for as long as it
+/// likes. The tracking finalizer of a pod whose controller is no such Job has lost its purpose.
+pub fn awaits_pods(job: &Job) -> bool {
+    is_managed_elsewhere(job) || !is_finished(job)
 }
 
 /// `None` leaves every pod where it is. An empty selector, which only `manualSelector` allows, selects every pod.
@@ -165,23 +164,14 @@ mod tests {
     }
 
     #[test]
-    fn a_finalizer_that_nobody_waits_for_is_stray() {
-        let live = job(BY_LABEL, json!({}));
+    fn pods_are_counted_until_the_job_is_finished_and_another_controllers_always() {
         let finished = json!({"status": {"conditions": [{"type": "Complete", "status": "True"}]}});
-        let finished = job(BY_LABEL, finished);
         let elsewhere = json!({"spec": {"managedBy": "example.com/queue"},
             "status": {"conditions": [{"type": "Complete", "status": "True"}]}});
-        let elsewhere = job(BY_LABEL, elsewhere);
-        for (what, controller, stray) in [
-            ("its Job is gone", None, true),
-            ("its Job is live", Some(&live), false),
-            ("its Job is finished", Some(&finished), true),
-            ("another controller counts it", Some(&elsewhere), false),
-        ] {
-            let mut pod = pod("a own");
-            assert_eq!(is_stray(&pod, controller), stray, "{what}");
-            pod.tracked = false;
-            assert!(!is_stray(&pod, controller), "{what}, and it has no finalizer");
+        for (what, more, awaits) in
+            [("live", json!({}), true), ("finished", finished, false), ("another controller's", elsewhere, true)]
+        {
+            assert_eq!(awaits_pods(&job(BY_LABEL, more)), awaits, "{what}");
         }
     }
 }

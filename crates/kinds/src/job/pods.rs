@@ -65,7 +65,8 @@ pub struct PodFacts {
     pub labels: BTreeMap<String, String>,
     /// uid of the owner that controls the pod.
     pub controller_uid: Option<String>,
-    /// Carries the finalizer `batch.kubernetes.io/job-tracking`: not yet counted in the Job's status.
+    /// Carries the finalizer `batch.kubernetes.io/job-tracking`: not yet counted in the Job's status. Pods that are controlled
+    /// by something else than a Job are none of a Job's business, finalizer or not.
     pub tracked: bool,
     /// Has a deletionTimestamp.
     pub deleted: bool,
@@ -111,17 +112,15 @@ impl PodFacts {
             .flatten()
             .map(|container| i64::from(container.restart_count))
             .sum();
+        let controller = meta.owner_references.iter().flatten().find(|owner| owner.controller == Some(true));
+        let may_be_a_jobs = controller.is_none_or(|owner| owner.api_version == "batch/v1" && owner.kind == "Job");
+        let has_finalizer = meta.finalizers.iter().flatten().any(|finalizer| finalizer == TRACKING_FINALIZER);
         Self {
             name: meta.name.clone().unwrap_or_default(),
             uid: meta.uid.clone().unwrap_or_default(),
             labels: meta.labels.clone().unwrap_or_default(),
-            controller_uid: meta
-                .owner_references
-                .iter()
-                .flatten()
-                .find(|owner| owner.controller == Some(true))
-                .map(|owner| owner.uid.clone()),
-            tracked: meta.finalizers.iter().flatten().any(|f| f == TRACKING_FINALIZER),
+            controller_uid: controller.map(|owner| owner.uid.clone()),
+            tracked: has_finalizer && may_be_a_jobs,
             deleted: meta.deletion_timestamp.is_some(),
             phase,
             assigned: pod
@@ -209,3 +208,7 @@ pub fn deletion_order(a: &PodFacts, b: &PodFacts) -> Ordering {
         .then(b.created_at.cmp(&a.created_at))
         .then(a.name.cmp(&b.name))
 }
+
+#[cfg(test)]
+#[path = "pods_tests.rs"]
+mod tests;
