@@ -133,7 +133,7 @@ impl<R: Read> Entries<R> {
             self.start_body(0);
         }
         let fields = header.as_old();
-        let mtime = number(&fields.mtime).ok_or_else(|| unreadable("time"))?;
+        let mtime = seconds(&fields.mtime).ok_or_else(|| unreadable("time"))?;
         let uid = records.uid.or_else(|| number(&fields.uid));
         let gid = records.gid.or_else(|| number(&fields.gid));
         Ok(Entry {
@@ -143,7 +143,7 @@ impl<R: Read> Entries<R> {
             mode: number(&fields.mode).ok_or_else(|| unreadable("mode"))? as u32 & 0o7777,
             uid: uid.ok_or_else(|| unreadable("owner"))?,
             gid: gid.ok_or_else(|| unreadable("group"))?,
-            mtime: records.mtime.unwrap_or((i64::try_from(mtime).unwrap_or(i64::MAX), 0)),
+            mtime: records.mtime.unwrap_or((mtime, 0)),
             xattrs: records.xattrs,
             offset: self.position,
             name,
@@ -247,6 +247,17 @@ fn number(field: &[u8]) -> Option<u64> {
         return Some(0);
     }
     u64::from_str_radix(digits, 8).ok().filter(|_| !digits.starts_with('+'))
+}
+
+/// Seconds since 1970; GNU writes earlier times as a big-endian two's complement.
+fn seconds(field: &[u8]) -> Option<i64> {
+    if field[0] != 0xff {
+        return number(field).map(|seconds| i64::try_from(seconds).unwrap_or(i64::MAX));
+    }
+    let (sign, low) = field.split_at(field.len().checked_sub(8)?);
+    let seconds = i64::from_be_bytes(low.try_into().ok()?);
+    let fits = sign.iter().all(|byte| *byte == 0xff) && seconds < 0;
+    fits.then_some(seconds)
 }
 
 /// Sum of the bytes with the checksum field as spaces (POSIX.1 ustar).

@@ -160,3 +160,62 @@ fn nothing_is_written_outside_the_layer() {
         );
     }
 }
+
+/// What a tree looks like to whoever reads it: kind, mode, owner, time, content or target, and which names are one file.
+fn portrait(root: &Path) -> BTreeMap<PathBuf, String> {
+    let mut seen = BTreeMap::new();
+    let mut first_names = BTreeMap::new();
+    let mut open = vec![root.to_owned()];
+    while let Some(directory) = open.pop() {
+        let mut paths: Vec<PathBuf> = fs::read_dir(&directory).unwrap().map(|entry| entry.unwrap().path()).collect();
+        paths.sort();
+        for path in paths {
+            let metadata = fs::symlink_metadata(&path).unwrap();
+            let name = path.strip_prefix(root).unwrap().to_owned();
+            let what = match metadata.file_type() {
+                kind if kind.is_dir() => "directory".into(),
+                kind if kind.is_symlink() => format!("-> {}", fs::read_link(&path).unwrap().display()),
+                kind if kind.is_fifo() => "fifo".into(),
+                _ => digest(&fs::read(&path).unwrap()),
+            };
+            let same = first_names.entry(metadata.ino()).or_insert_with(|| name.clone()).clone();
+            let (mode, owner) = (metadata.mode(), (metadata.uid(), metadata.gid()));
+            let shown =
+                format!("{what} {mode:o} {owner:?} {}.{:09} is {same:?}", metadata.mtime(), metadata.mtime_nsec());
+            if metadata.is_dir() {
+                open.push(path);
+            }
+            seen.insert(name, shown);
+        }
+    }
+    seen
+}
+
+#[test]
+fn an_honest_layer_unpacks_as_gnu_tar_unpacks_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let tree = dir.path().join("tree");
+    let script = r#"mkdir -p d/deep "d/with space" closed; echo one > d/one; ln d/one d/deep/same; ln -s ../one d/deep/link
+        ln -s /etc/passwd absolute; mkfifo fifo; head -c 100000 /dev/zero > zeros; chmod 4755 d/one; chmod 1777 "d/with space"
+        touch -d '2001-02-03 04:05:06.789' zeros; touch -d '1965-01-01' absolute d/deep; echo x > closed/x; chmod 500 closed
+        long=$(printf 'n%.0s' $(seq 200)); mkdir -p $long/$long; echo deep > $long/$long/file"#;
+    fs::create_dir(&tree).unwrap();
+    let run = |program: &str, arguments: &[&str]| {
+        let output = std::process::Command::new(program).args(arguments).current_dir(dir.path()).output().unwrap();
+        assert!(output.status.success(), "{program} {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    };
+    run("sh", &["-ec", &format!("cd tree; {script}")]);
+    for format in ["gnu", "pax"] {
+        let archive = format!("{format}.tar");
+        run("tar", &["--format", format, "-C", "tree", "-cf", &archive, "."]);
+        let by_tar = dir.path().join(format);
+        fs::create_dir(&by_tar).unwrap();
+        run("tar", &["-C", format, "-xpf", &archive]);
+        let fixture = Fixture::new();
+        fixture.store.import_rootfs(&dir.path().join(&archive), "x:1").unwrap();
+        let by_kiln = fixture.store.resolve("x:1").unwrap().rootfs.lower[0].clone();
+        let expect = portrait(&by_tar);
+        assert!(12 < expect.len(), "{expect:?}");
+        assert_eq!(portrait(&by_kiln), expect, "{format}");
+    }
+}
