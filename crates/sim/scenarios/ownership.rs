@@ -126,6 +126,26 @@ fn an_evicted_pod_costs_no_try_where_the_policy_ignores_disruptions() {
 }
 
 #[test]
+fn a_pod_whose_node_is_gone_costs_no_try_either() {
+    let text = World::run(64, async |world: &mut World| {
+        let rules = json!([{"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget"}]}]);
+        for (name, spec) in [
+            ("tolerant", json!({"backoffLimit": 0, "podFailurePolicy": {"rules": rules}})),
+            ("strict", json!({"backoffLimit": 0})),
+        ] {
+            let mut lost = job(name, spec, "sleep", 0);
+            lost["spec"]["template"]["spec"]["nodeName"] = "gone".into();
+            create::<Job>(world, "default", lost).await;
+        }
+        world.finished("strict").await;
+        world.pass(20).await;
+        let tolerant = status(world, "tolerant");
+        assert_eq!((&tolerant["active"], &tolerant["failed"]), (&json!(1), &Value::Null), "{tolerant:#}");
+    });
+    check("a_pod_whose_node_is_gone_costs_no_try_either", &text);
+}
+
+#[test]
 fn a_pod_that_takes_its_time_to_go_is_replaced_once_it_is_gone() {
     let text = World::run(63, async |world: &mut World| {
         world.create_job("patient", json!({"podReplacementPolicy": "Failed"}), "deaf").await;
