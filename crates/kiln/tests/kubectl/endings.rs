@@ -1,7 +1,7 @@
 //! How Jobs end when they do not simply complete: failures, deadlines, restarts in place, and deletions of every kind.
 
 use crate::support::{Kubectl, Server, kubectl, stderr, wait_for};
-use crate::watch_until;
+use crate::{watch_until, with_every_kubectl};
 use serde_json::{Value, json};
 
 /// Creates a Job of one container of `image`, with these fields beside the template's.
@@ -157,4 +157,92 @@ fn a_container_restarts_in_place_keeps_its_empty_dir_and_fails_the_job_at_the_li
     let job = object(&server, &kubectl, &["get", "job", "stubborn"]);
     assert_eq!(job["status"]["failed"], 1);
     wait_until_no_pod_is_left(&server, &kubectl);
+}
+
+/// A Job that fails, and what of it is told: reason, text, `describe`'s count of its pods.
+type Failing = (&'static str, Value, &'static [&'static str], &'static str, &'static str, &'static str);
+
+fn failing() -> [Failing; 5] {
+    let rules = json!([
+        {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget"}]},
+        {"action": "FailJob", "onExitCodes": {"operator": "In", "values": [42]}},
+    ]);
+    let each = |more: Value| {
+        let mut spec = json!({"completionMode": "Indexed", "completions": 2, "backoffLimitPerIndex": 0});
+        spec.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        spec
+    };
+    [
+        (
+            "policy",
+            json!({"podFailurePolicy": {"rules": rules}}),
+            &["fail", "42"],
+            "PodFailurePolicy",
+            "failed with exit code 42 matching FailJob rule at index 1",
+            "0 Succeeded / 1 Failed",
+        ),
+        (
+            "limit",
+            json!({"backoffLimit": 0}),
+            &["fail", "3"],
+            "BackoffLimitExceeded",
+            "Job has reached the specified backoff limit",
+            "0 Succeeded / 1 Failed",
+        ),
+        (
+            "deadline",
+            json!({"activeDeadlineSeconds": 1, "parallelism": 2, "completions": 2}),
+            &["sleep", "600"],
+            "DeadlineExceeded",
+            "Job was active longer than specified deadline",
+            "0 Succeeded / 2 Failed",
+        ),
+        (
+            "indexes",
+            each(json!({"parallelism": 2})),
+            &["fail", "3"],
+            "FailedIndexes",
+            "Job has failed indexes",
+            "0 Succeeded / 2 Failed",
+        ),
+        (
+            "most",
+            each(json!({"maxFailedIndexes": 0})),
+            &["fail", "3"],
+            "MaxFailedIndexesExceeded",
+            "Job has exceeded the specified maximal number of failed indexes",
+            "0 Succeeded / 1 Failed",
+        ),
+    ]
+}
+
+#[test]
+fn describe_tells_why_a_job_has_failed() {
+    with_every_kubectl(|server, kubectl| {
+        for (name, spec, command, ..) in failing() {
+            create(server, kubectl, name, spec, json!({"restartPolicy": "Never"}), "kiln/demo", command);
+        }
+        for (name, _, _, reason, message, counts) in failing() {
+            assert_eq!(failure(server, kubectl, name), reason);
+            let text = "jsonpath={.status.conditions[?(@.type=='Failed')].message}";
+            let told = server.ok(kubectl, &["get", "job", name, "-o", text]);
+            assert!(told.ends_with(message), "{told}");
+            let line = server.ok(kubectl, &["get", "job", name, "--no-headers"]);
+            let columns: Vec<&str> = line.split_whitespace().collect();
+            assert_eq!(columns[..2], [name, "Failed"], "{line}");
+            // The event is written a moment after the condition.
+            let described = wait_for("the event", || {
+                let described = server.ok(kubectl, &["describe", "job", name]);
+                described.contains(&told).then_some(described)
+            });
+            let event = described.lines().find(|line| line.contains(&told)).unwrap();
+            let words: Vec<&str> = event.split_whitespace().collect();
+            assert_eq!((words[0], words[1], words[3]), ("Warning", reason, "job-controller"), "{described}");
+            assert!(described.contains(counts), "{counts} is missing from\n{described}");
+        }
+        let pod = server.ok(kubectl, &["get", "pods", "-l", "job-name=policy", "-o", "name"]);
+        let described = server.ok(kubectl, &["describe", pod.trim()]);
+        let exit = described.lines().find(|line| line.contains("Exit Code:")).unwrap();
+        assert!(exit.ends_with(" 42"), "{described}");
+    });
 }
