@@ -18,20 +18,25 @@ use crate::events::{About, Recorder};
 use crate::world::{JobEntry, World, job_of_cronjob};
 use agenda::Agenda;
 use futures::future::join3;
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::batch::v1::{CronJob, Job};
 use kinds::correlate::Subject;
 use kinds::cronjob::events::{CronJobEvent, Severity};
 use kinds::cronjob::facts::{ChildFacts, CronJobFacts};
-use kinds::cronjob::sync::{Memory, sync};
+use kinds::cronjob::sync::{Made, Memory, sync};
 use kube::Api;
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
+use tracing::warn;
 
 /// CronJobs looked at at a time. Many are due at the same minute, and the store commits in one go what waits together.
 const CONCURRENCY: usize = 256;
+
+const FIRST_RETRY: SignedDuration = SignedDuration::from_secs(1);
+const LAST_RETRY: SignedDuration = SignedDuration::from_mins(1);
 
 /// What is looked at.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -139,6 +144,12 @@ fn follow_jobs(cronjobs: &Cache<CronJobFacts>, world: &World, queue: &Queue<Item
     });
 }
 
+/// When to try again what was refused: the pauses double with the age of the instant, so that a new one begins anew.
+fn retry_at(tick: Timestamp, now: Timestamp) -> Option<Timestamp> {
+    let age = now.duration_since(tick);
+    now.checked_add(age.clamp(FIRST_RETRY, LAST_RETRY)).ok()
+}
+
 impl Controller {
     async fn reconcile(&self, key: &Key, written: &Written) -> Outcome {
         let Some(cronjob) = self.cronjobs.get(key) else {
@@ -150,8 +161,10 @@ impl Controller {
         let children: Vec<_> = jobs.iter().filter_map(|(_, job)| job.child()).collect();
         let children: Vec<&ChildFacts> = children.iter().map(AsRef::as_ref).collect();
         let memory = self.memory.lock().get(key).cloned().unwrap_or_default();
-        let plan = sync(&cronjob, &children, &memory, &self.context.local_zone, self.context.clock.now());
+        let now = self.context.clock.now();
+        let plan = sync(&cronjob, &children, &memory, &self.context.local_zone, now);
         let (done, trouble) = self.work_on_jobs(key, &cronjob, &plan, written).await;
+        let failed = plan.run.as_ref().filter(|_| done.made == Made::Failed).map(|run| run.tick);
         let settlement = plan.then.settle(plan.run, done);
         if let Some(write) = &settlement.write
             && !self.write_status(key, &cronjob, write, written).await?
@@ -160,11 +173,16 @@ impl Controller {
             return Ok(Next::After(Duration::from_secs(1)));
         }
         self.memory.lock().insert(key.clone(), settlement.memory);
-        self.agenda.set(key, settlement.wake_at);
+        let retry_at = failed.and_then(|tick| retry_at(tick, now));
+        self.agenda.set(key, [settlement.wake_at, retry_at].into_iter().flatten().min());
         settlement.outcomes.iter().for_each(|outcome| self.context.metrics.tick(outcome));
         settlement.events.into_iter().for_each(|event| self.tell(&cronjob, event));
         self.untrack(key, &settlement.untrack, written).await?;
         match trouble {
+            Some(trouble) if failed.is_some() => {
+                warn!(cronjob = %key, error = trouble, "a job was not made; trying again");
+                Ok(Next::WhenAdded)
+            }
             Some(trouble) => Err(trouble.into()),
             None => Ok(Next::WhenAdded),
         }

@@ -4,7 +4,7 @@ use crate::cronjob::active::Active;
 use crate::cronjob::due::Held;
 use crate::cronjob::events::{self, CronJobEvent};
 use crate::cronjob::facts::{ChildFacts, CronJobFacts, job_reference};
-use crate::cronjob::outcome::{Outcome, Reason};
+use crate::cronjob::outcome::{Outcome, Reason, Span};
 use crate::cronjob::sync::{Done, JobRef, Made, Memory, Run};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ObjectReference;
@@ -127,7 +127,15 @@ impl Draft {
 
     /// These instants have their outcomes now, and with them every one until `until`.
     pub(super) fn account(&mut self, outcomes: Vec<Outcome>, until: Option<Timestamp>) {
-        self.outcomes.extend(outcomes);
+        for outcome in outcomes {
+            // Neighbours that were skipped for the same are one range.
+            match (self.outcomes.last_mut(), outcome) {
+                (Some(Outcome::Skipped(span, reason)), Outcome::Skipped(next, same)) if *reason == same => {
+                    *span = Span { first: span.first, last: next.last, n: span.n + next.n };
+                }
+                _ => self.outcomes.push(outcome),
+            }
+        }
         self.accounted = until.map_or(self.accounted, |until| until.max(self.accounted));
         if self.memory.held.is_some_and(|held| held.tick <= self.accounted) {
             self.memory.held = None;

@@ -104,7 +104,7 @@ pub fn skipped(reason: Reason, span: Span) -> CronJobEvent {
         Reason::Forbid => "the job before was still running and concurrency policy is Forbid",
         Reason::Suspended => "the CronJob was suspended",
         Reason::Deadline => "startingDeadlineSeconds had passed",
-        Reason::Downtime => "no controller was running",
+        Reason::Downtime => "kiln was not running, or the clock was set forward",
         Reason::Failed => "the job could not be created",
     };
     let message = match span.n {
