@@ -24,6 +24,8 @@ use std::sync::Arc;
 /// A pod as the Job controller and the scheduler see it.
 pub struct PodEntry {
     pub facts: PodFacts,
+    /// metadata.resourceVersion
+    pub version: String,
     pub requested: Requested,
     /// What it wants of its node; nothing once it has ended.
     pub wish: Arc<Wish>,
@@ -85,6 +87,7 @@ impl PodEntry {
             started_at: status.and_then(|status| status.start_time.as_ref()).map(|time| time.0),
             placing: Placing::of(pod),
             claims: ClaimUse::of(pod),
+            version: pod.metadata.resource_version.clone().unwrap_or_default(),
             facts,
         }
     }

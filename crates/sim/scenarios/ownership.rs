@@ -8,6 +8,7 @@ use kube::Api;
 use kube::api::{DeleteParams, EvictParams, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 use sim::World;
+use std::time::Duration;
 
 const TRACKING: &str = "batch.kubernetes.io/job-tracking";
 
@@ -162,4 +163,25 @@ fn a_pod_that_takes_its_time_to_go_is_replaced_once_it_is_gone() {
         );
     });
     check("a_pod_that_takes_its_time_to_go_is_replaced_once_it_is_gone", &text);
+}
+
+#[test]
+fn a_success_that_the_controller_has_not_seen_yet_is_not_thrown_away() {
+    for seed in 70..75 {
+        World::run(seed, async |world: &mut World| {
+            world.create_job("late", json!({"completions": 3, "parallelism": 3}), "succeed 10").await;
+            world.pass(5).await;
+            world.weather.set(0, 900);
+            let has_succeeded = |pod: &Value| pod["status"]["phase"] == "Succeeded";
+            while !pods(world).iter().all(has_succeeded) {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            // The controller may hear of this first, and take the pods for running ones that are too many.
+            world.patch_job("late", json!({"parallelism": 0})).await;
+            world.pass(5).await;
+            world.patch_job("late", json!({"parallelism": 3})).await;
+            world.finished("late").await;
+            assert_eq!((pods(world).len(), status(world, "late")["succeeded"].clone()), (3, json!(3)), "seed {seed}");
+        });
+    }
 }

@@ -164,7 +164,7 @@ impl Controller {
             }
             Decision::Act(plan) => plan,
         };
-        let (done, trouble) = self.work_on_pods(key, job, plan.work, written).await;
+        let (done, trouble) = self.work_on_pods(key, job, plan.work, &owned, written).await;
         let settlement = plan.then.settle(done);
         if let Some(status) = settlement.status
             && !self.write_status(key, job, &status, written).await?

@@ -5,6 +5,7 @@ use crate::engine::Key;
 use crate::engine::apply::{self, Target, gone_is_fine, has_cause, is_conflict, side_by_side, text};
 use crate::engine::expectations::Written;
 use crate::engine::queue::{BoxError, Next, Outcome};
+use crate::world::PodEntry;
 use futures::future::join_all;
 use k8s_openapi::api::batch::v1::{Job, JobStatus};
 use k8s_openapi::api::core::v1::Pod;
@@ -16,6 +17,8 @@ use kinds::job::template::{NewPod, controller_reference, new_pod};
 use kube::api::PropagationPolicy;
 use kube::{Api, Error};
 use serde_json::{Value, json};
+use std::collections::HashMap;
+use std::sync::Arc;
 use tracing::warn;
 
 /// A patch that takes the tracking finalizer off exactly this pod.
@@ -23,24 +26,37 @@ pub fn without_finalizer(uid: &str) -> Value {
     json!({"metadata": {"uid": uid, "$deleteFromPrimitiveList/finalizers": [TRACKING_FINALIZER]}})
 }
 
+/// What becomes of the tracking finalizer of a pod that is deleted.
+enum Finalizer<'a> {
+    /// It goes first, and the pod does not count: only if the pod still has the version by which that was decided, by uid. It
+    /// may have ended since, and then it does count.
+    Goes(HashMap<&'a str, &'a str>),
+    /// It stays until the pod is counted.
+    Stays,
+}
+
 impl Controller {
     fn pods<'a>(&'a self, key: &Key, written: &'a Written) -> Target<'a> {
         Target::of::<Pod>(&self.context.client, &key.namespace).seen_by(self.world.pods.seen(), written)
     }
 
-    /// Does the work and tells how it went; the second is what to try again for.
+    /// Does the work, decided upon by `owned`, and tells how it went; the second is what to try again for.
     pub(super) async fn work_on_pods(
         &self,
         key: &Key,
         job: &Job,
         work: PodWork,
+        owned: &[Arc<PodEntry>],
         written: &Written,
     ) -> (Done, Option<String>) {
         match work {
             PodWork::Nothing => (Done::Whole, None),
             PodWork::Create(which) => self.create(key, job, &which, written).await,
-            PodWork::Stop(pods) => self.delete(key, job, &pods, true, written).await,
-            PodWork::Kill(pods) => self.delete(key, job, &pods, false, written).await,
+            PodWork::Stop(pods) => {
+                let versions = owned.iter().map(|pod| (pod.facts.uid.as_str(), pod.version.as_str()));
+                self.delete(key, job, &pods, Finalizer::Goes(versions.collect()), written).await
+            }
+            PodWork::Kill(pods) => self.delete(key, job, &pods, Finalizer::Stays, written).await,
         }
     }
 
@@ -84,13 +100,18 @@ impl Controller {
         key: &Key,
         job: &Job,
         doomed: &[PodRef],
-        untrack_first: bool,
+        finalizer: Finalizer<'_>,
         written: &Written,
     ) -> (Done, Option<String>) {
         let pods = self.pods(key, written);
         let requests = doomed.iter().map(|pod| async {
-            if untrack_first {
-                untrack_pod(&pods, pod).await?;
+            if let Finalizer::Goes(versions) = &finalizer {
+                let mut patch = without_finalizer(&pod.uid);
+                patch["metadata"]["resourceVersion"] = versions.get(pod.uid.as_str()).copied().into();
+                match pods.merge(&pod.name, &patch).await {
+                    Err(Error::Api(status)) if status.code == 404 => return Ok(()),
+                    answer => answer?,
+                };
             }
             pods.delete(&pod.name, &pod.uid, PropagationPolicy::Background).await
         });
@@ -103,6 +124,8 @@ impl Controller {
                     gone.push(position);
                     self.tell(job, events::deleted(&doomed[position].name));
                 }
+                // It is another pod than the one that was to go: to be decided upon anew, and nothing to tell anybody.
+                Err(Error::Api(status)) if is_conflict(&status) => trouble = Some(status.message),
                 Err(error) => {
                     self.tell(job, events::delete_failed(&text(&error)));
                     trouble = Some(text(&error));
