@@ -2,6 +2,7 @@
 
 use crate::engine::Key;
 use crate::engine::cache::{Cache, Entry};
+use crate::engine::rush::Rush;
 use crate::scheduler::requested::Requested;
 use crate::scheduler::wish::{Placing, Wish};
 use futures::future::{join3, join4};
@@ -256,6 +257,8 @@ pub struct World {
     pub claims: Cache<ClaimEntry>,
     pub volumes: Cache<VolumeEntry>,
     pub classes: Cache<ClassEntry>,
+    /// What follows from a Job waits while Jobs that are due are made.
+    pub rush: Rush,
 }
 
 impl World {

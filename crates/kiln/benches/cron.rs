@@ -30,6 +30,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use store::{Event, Store};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
@@ -37,7 +38,7 @@ type Outcome<T> = Result<T, Box<dyn Error>>;
 const NODE: &str = "box";
 /// Requests of the bench itself that are under way at a time.
 const AT_ONCE: usize = 64;
-/// The minute comes so long after everything has been created.
+/// The minute comes so long after everything has been created, so that nothing of that is still going on.
 const REST: SignedDuration = SignedDuration::from_secs(3);
 const IDLE: Duration = Duration::from_secs(20);
 
@@ -60,13 +61,13 @@ fn main() -> Outcome<()> {
 async fn lateness(n: usize) -> Outcome<()> {
     let directory = tempfile::Builder::new().prefix("kiln-cron-").tempdir_in(".")?;
     // The clock of the machine's, set so that the minute begins soon.
-    let clock = Arc::new(Shifted(std::sync::atomic::AtomicI64::new(0)));
+    let clock = Arc::new(Shifted(watch::Sender::new(SignedDuration::ZERO)));
+    // A whole minute in which they are made, of which the rest is then left out.
+    clock.show_before_minute(SignedDuration::from_secs(60))?;
     let machine = Machine::start(directory.path(), clock.clone()).await?;
-    machine.create(n, "59 23 31 12 *").await?;
-    let minute = clock.begin_minute_after(REST)?;
+    machine.create(n, "* * * * *").await?;
     let mut jobs = machine.store.watch("/batch/jobs/", machine.store.revision()).map_err(|_| "no watch")?;
-    // Only now: no other minute may come while they are made.
-    machine.reschedule(n, "* * * * *").await?;
+    let minute = clock.show_before_minute(REST)?;
     let mut lags: HashMap<String, SignedDuration> = HashMap::new();
     while lags.len() < n {
         let events = jobs.next().await.map_err(|_| "the watch ended")?;
@@ -109,7 +110,7 @@ fn contains(text: &[u8], part: &[u8]) -> bool {
 
 async fn idle(n: usize) -> Outcome<()> {
     let directory = tempfile::Builder::new().prefix("kiln-cron-").tempdir_in(".")?;
-    let clock = Arc::new(Shifted(std::sync::atomic::AtomicI64::new(0)));
+    let clock = Arc::new(Shifted(watch::Sender::new(SignedDuration::ZERO)));
     let machine = Machine::start(directory.path(), clock).await?;
     let (cpu_without, rss_without) = (busy().await?, resident_mib()?);
     machine.create(n, "59 23 31 12 *").await?;
@@ -129,29 +130,32 @@ async fn busy() -> Outcome<f64> {
 }
 
 /// The machine's clock, set forward.
-struct Shifted(std::sync::atomic::AtomicI64);
+struct Shifted(watch::Sender<SignedDuration>);
 
 impl Shifted {
-    fn ahead(&self) -> SignedDuration {
-        SignedDuration::from_millis(self.0.load(std::sync::atomic::Ordering::Relaxed))
-    }
-
-    /// Sets it so that a minute begins after so long; returns that minute.
-    fn begin_minute_after(&self, rest: SignedDuration) -> Outcome<Timestamp> {
-        let now = SystemClock.now();
-        let minute = Timestamp::from_second(now.as_second() / 60 * 60 + 60)?;
-        let ahead = minute.duration_since(now) - rest;
-        self.0.store(i64::try_from(ahead.as_millis())?, std::sync::atomic::Ordering::Relaxed);
+    /// Sets it forward until so long before a minute; returns that minute.
+    fn show_before_minute(&self, rest: SignedDuration) -> Outcome<Timestamp> {
+        let now = self.now();
+        let next = (now + rest).as_second().div_euclid(60) * 60 + 60;
+        let minute = Timestamp::from_second(next)?;
+        self.0.send_modify(|ahead| *ahead += minute.duration_since(now) - rest);
         Ok(minute)
     }
 }
 
 impl Clock for Shifted {
     fn now(&self) -> Timestamp {
-        SystemClock.now() + self.ahead()
+        SystemClock.now() + *self.0.borrow()
     }
     fn alarm(&self, at: Timestamp) -> Alarm {
-        SystemClock.alarm(at.checked_sub(self.ahead()).unwrap_or(at))
+        let mut ahead = self.0.subscribe();
+        let alarm = SystemClock.alarm(at.checked_sub(*ahead.borrow_and_update()).unwrap_or(at));
+        Box::pin(async move {
+            tokio::select! {
+                () = alarm => {}
+                _ = ahead.changed() => {}
+            }
+        })
     }
 }
 
@@ -203,17 +207,6 @@ impl Machine {
             Outcome::Ok(())
         });
         creates.buffer_unordered(AT_ONCE).try_collect::<Vec<()>>().await?;
-        Ok(())
-    }
-
-    async fn reschedule(&self, n: usize, schedule: &str) -> Outcome<()> {
-        let cronjobs: &Api<CronJob> = &Api::default_namespaced(self.client.clone());
-        let patches = futures::stream::iter(0..n).map(|number| async move {
-            let patch = Patch::Merge(json!({"spec": {"schedule": schedule}}));
-            cronjobs.patch(&format!("cron-{number:05}"), &PatchParams::default(), &patch).await?;
-            Outcome::Ok(())
-        });
-        patches.buffer_unordered(AT_ONCE).try_collect::<Vec<()>>().await?;
         Ok(())
     }
 

@@ -33,7 +33,7 @@ use std::time::Duration;
 use tracing::warn;
 
 /// CronJobs looked at at a time. Many are due at the same minute, and the store commits in one go what waits together.
-const CONCURRENCY: usize = 256;
+const CONCURRENCY: usize = 2_000;
 
 const FIRST_RETRY: SignedDuration = SignedDuration::from_secs(1);
 const LAST_RETRY: SignedDuration = SignedDuration::from_mins(1);
@@ -165,6 +165,7 @@ impl Controller {
         let plan = sync(&cronjob, &children, &memory, &self.context.local_zone, now);
         let (done, trouble) = self.work_on_jobs(key, &cronjob, &plan, written).await;
         let failed = plan.run.as_ref().filter(|_| done.made == Made::Failed).map(|run| run.tick);
+        self.world.rush.is_over().await;
         let settlement = plan.then.settle(plan.run, done);
         if let Some(write) = &settlement.write
             && !self.write_status(key, &cronjob, write, written).await?

@@ -2,8 +2,8 @@
 
 use super::Controller;
 use crate::engine::Key;
-use crate::engine::apply::{Target, gone_is_fine, has_cause, is_conflict, side_by_side, text};
-use crate::engine::expectations::Written;
+use crate::engine::apply::{Target, apart, gone_is_fine, has_cause, is_conflict, side_by_side, text};
+use crate::engine::expectations::{Written, version};
 use crate::engine::queue::BoxError;
 use jiff::Timestamp;
 use k8s_openapi::api::batch::v1::{CronJob, Job};
@@ -71,9 +71,15 @@ impl Controller {
     }
 
     async fn create(&self, key: &Key, cronjob: &CronJobFacts, run: &Run, written: &Written) -> (Made, Option<String>) {
+        let (client, namespace) = (self.context.client.clone(), key.namespace.clone());
         let job = new_job(cronjob, &run.name, run.tick);
-        let error = match self.jobs(key, written).create(&job).await {
+        // Apart from all else: a thousand may be due at once, and what their Jobs bring about can wait.
+        let urgent = self.world.rush.begin();
+        let answer = apart(async move { Target::of::<Job>(&client, &namespace).create(&job).await }).await;
+        drop(urgent);
+        let error = match answer {
             Ok(made) => {
+                written.expect(self.world.jobs.seen(), version(made.resource_version.as_deref()));
                 self.context.metrics.started(run.tick, self.context.clock.now());
                 self.tell(cronjob, events::created(&run.name));
                 let job = JobRef { name: run.name.clone(), uid: made.uid.unwrap_or_default() };

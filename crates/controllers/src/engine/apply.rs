@@ -11,6 +11,7 @@ use kube::{Client, Resource};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::borrow::Cow;
+use tokio::task::JoinHandle;
 
 /// Any object, of which only the metadata is read.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -233,6 +234,26 @@ pub async fn side_by_side<F: Future>(requests: Vec<F>) -> Vec<F::Output> {
 /// Whether a write may have been done although it was answered with this: the server failed, or did not answer.
 pub fn is_unsure(error: &kube::Error) -> bool {
     !matches!(error, kube::Error::Api(status) if status.code < 500)
+}
+
+/// Runs a request as a task of its own, so that many of them use every core and take turns with all else that goes on. It is gone
+/// when whoever waits for it is.
+pub async fn apart<T: Send + 'static>(request: impl Future<Output = T> + Send + 'static) -> T {
+    struct Task<T>(JoinHandle<T>);
+    impl<T> Drop for Task<T> {
+        fn drop(&mut self) {
+            self.0.abort();
+        }
+    }
+    let mut task = Task(tokio::spawn(request));
+    match (&mut task.0).await {
+        Ok(answer) => answer,
+        Err(failure) => match failure.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            // The runtime is shutting down, and with it whoever waits.
+            Err(_) => std::future::pending().await,
+        },
+    }
 }
 
 /// Treats "not found" and "another object of that name" as success: what was to be changed no longer exists.

@@ -10,6 +10,7 @@ pub mod apply;
 pub mod cache;
 pub mod expectations;
 pub mod queue;
+pub mod rush;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 

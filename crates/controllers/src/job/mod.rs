@@ -131,6 +131,7 @@ fn follow_pods(world: &World, queue: &Queue<Item>, relabelled: &Relabelled) {
 
 impl Controller {
     async fn reconcile(&self, key: &Key, written: &Written) -> Outcome {
+        self.world.rush.is_over().await;
         let entry = self.world.jobs.get(key);
         let Some(job) = entry.as_deref().and_then(JobEntry::live) else {
             self.memory.lock().remove(key);
