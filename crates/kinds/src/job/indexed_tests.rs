@@ -175,6 +175,22 @@ fn with_a_limit_per_index_each_waits_and_fails_for_itself() {
         18,
         "create #0(1+0); 2 active, 0+ 0-, bad [], start 5",
     );
+    let twice = "indexed perIndex=5 completions=1 | start=5 bad=";
+    for pods in ["a failed@8 index=0 before=1, b failed@9 index=0", "b failed@9 index=0, a failed@8 index=0 before=1"] {
+        let expected = "nothing; 0 active, 0+ 0-, lists- b, bad [], start 5; untrack b; wake at 28";
+        check("of two at an index the one that carries more on is kept", twice, pods, 9, expected);
+    }
+    for pods in ["a failed@8 index=0, b failed@9 index=0", "b failed@9 index=0, a failed@8 index=0"] {
+        let expected = "nothing; 0 active, 0+ 0-, lists- a, bad [], start 5; untrack a; wake at 19";
+        check("or else the newer", twice, pods, 9, expected);
+    }
+    check(
+        "an index that has succeeded does not fail as well",
+        "indexed perIndex=0 completions=3 parallelism=1 | start=5 active=1 bad=",
+        "a succeeded@8 index=0, b failed@8 index=0, c running index=1",
+        9,
+        "nothing; 1 active, 1+ 0-, lists- b, done [0], bad [], start 5; untrack a b",
+    );
     check(
         "past its limit it has failed, and the others go on",
         "indexed perIndex=1 completions=3 parallelism=2 | start=5 active=2 bad=",
@@ -318,6 +334,7 @@ fn a_success_policy_ends_the_job_early() {
     check("any", &job("/3", "1,4,6", 3), running, 9, &met(0, 3, "1,4,6"));
     check("the second rule", &job("0;/2", "1,4", 2), running, 9, &met(1, 2, "1,4"));
     check("not yet", &job("0-2", "0,1", 2), running, 9, "nothing");
+    check("nor when only one is done", &job("0-2", "1", 1), running, 9, "nothing");
     check("a count of 0 still needs one success", &job("/0", "", 0), running, 9, "nothing");
     let smaller = |policy: &str| {
         format!("indexed completions=3 parallelism=3 success={policy} | start=5 active=1 succeeded=2 done=0,1")

@@ -130,6 +130,8 @@ mod tests {
             ("1-3,5,7-9", 1, ""),
             ("x,2,3-y,4", 10, "2,4"),
             ("0-99999", 100_000, "0-99999"),
+            ("0-4", 0, ""),
+            ("4-2,5", 10, "5"),
             ("4294967295", u32::MAX, ""),
         ] {
             assert_eq!(Indexes::read(text, completions).to_string(), expect, "{text} below {completions}");

@@ -336,6 +336,20 @@ fn pods_are_created_up_to_parallelism_and_what_is_left_to_complete() {
         "nothing; 1 active, 0+ 1-, start 5",
     );
     check(
+        "of two that are listed only the one whose finalizer is gone counts",
+        "completions=5 parallelism=1 | start=5 active=1 listed-=a,b",
+        "a failed, b failed counted, c running",
+        9,
+        "nothing; 1 active, 0+ 1-, lists- a, start 5; untrack a",
+    );
+    check(
+        "so with successes",
+        "completions=5 parallelism=1 | start=5 active=1 listed+=a,b",
+        "a succeeded, b succeeded counted, c running",
+        9,
+        "nothing; 1 active, 1+ 0-, lists+ a, start 5; untrack a",
+    );
+    check(
         "ready pods are told",
         "completions=5 parallelism=2 | start=5 active=2",
         "a running ready, b running",
@@ -675,6 +689,10 @@ fn the_deadline_counts_from_the_start() {
         "nothing; 0 active, 0+ 0-, lists- a, start 5, FailureTarget=True BackoffLimitExceeded (Job has reached the specified backoff limit); untrack a",
     );
     check("not while suspended", "suspend deadline=30 completions=1 | Suspended", "", 99, "nothing");
+    let suspended = "stop a; 0 active, 1 terminating, 0+ 0-, no start, Suspended=True JobSuspended (Job suspended); Normal Suspended: Job suspended";
+    let late = "suspend deadline=30 completions=1 | start=5 active=1";
+    check("suspended in time nothing wakes it", late, "a running", 34, suspended);
+    check("nor does it fail if the deadline passed unseen", late, "a running", 99, suspended);
     check(
         "a deadline of zero",
         "deadline=0 completions=1",
@@ -704,6 +722,13 @@ fn suspending_stops_pods_without_failing_them() {
     check(
         "resumed",
         "completions=3 parallelism=2 | Suspended",
+        "",
+        20,
+        "create 2; 2 active, 0+ 0-, start 20, Suspended=False JobResumed (Job resumed); Normal Resumed: Job resumed",
+    );
+    check(
+        "resumed, though somebody left a start standing",
+        "completions=3 parallelism=2 | start=5 Suspended",
         "",
         20,
         "create 2; 2 active, 0+ 0-, start 20, Suspended=False JobResumed (Job resumed); Normal Resumed: Job resumed",
@@ -838,6 +863,11 @@ fn lost_memory_is_rebuilt_from_the_pods_that_are_still_there() {
     assert_eq!(
         decide(&waiting, &pods("a succeeded@40 counted, b failed@30 counted"), None, 41, Done::Whole),
         "create 1; 1 active, 0+ 2-, start 5"
+    );
+    assert_eq!(
+        decide(&waiting, &pods("a failed@10 counted, b failed@30 counted deleted"), None, 31, Done::Whole),
+        "create 1; 1 active, 0+ 2-, start 5",
+        "one that was deleted tells nothing"
     );
 }
 
