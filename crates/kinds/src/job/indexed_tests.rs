@@ -213,6 +213,20 @@ fn with_a_limit_per_index_each_waits_and_fails_for_itself() {
         "nothing; 0 active, 1+ 0-, lists- a, done [0], bad [1], start 5, FailureTarget=True FailedIndexes (Job has failed indexes); untrack a",
     );
     check(
+        "of two that wait the earlier wakes it",
+        "indexed perIndex=5 completions=2 parallelism=2 | start=5 bad=",
+        "a failed@8 index=0, b failed@3 index=1",
+        9,
+        "nothing; wake at 13",
+    );
+    check(
+        "as many as maxFailedIndexes: the others go on",
+        "indexed perIndex=0 maxFailed=1 completions=9 parallelism=2 | start=5 active=2 bad=",
+        "a failed@8 index=0, b running index=1",
+        9,
+        "create #2; 2 active, 0+ 0-, lists- a, bad [0], start 5; untrack a",
+    );
+    check(
         "more than maxFailedIndexes: at once, and what runs is killed and counted",
         "indexed perIndex=0 maxFailed=1 completions=9 parallelism=3 | start=5 active=2 failed=1 bad=0",
         "a failed@8 index=1, b running index=2",
@@ -263,6 +277,13 @@ fn a_failure_policy_decides_what_a_failed_pod_means() {
         "a condition with another status does not match",
         &job("FailJob:ConfigIssue=False"),
         "a failed@8 exit=1 has=ConfigIssue",
+        9,
+        "nothing; 0 active, 0+ 0-, lists- a, start 5; untrack a; wake at 18",
+    );
+    check(
+        "without a status True is meant",
+        &job("FailJob:ConfigIssue"),
+        "a failed@8 exit=1 has=ConfigIssue:False",
         9,
         "nothing; 0 active, 0+ 0-, lists- a, start 5; untrack a; wake at 18",
     );

@@ -81,6 +81,7 @@ mod tests {
             ("0", Ok(1)),
             ("0,2-4,9", Ok(5)),
             ("1,1", Err("non-increasing order, previous: 1, current: 1")),
+            ("2-2", Err("non-increasing order, previous: 2, current: 2")),
             ("4-2", Err("non-increasing order, previous: 4, current: 2")),
             ("2-4,3", Err("non-increasing order, previous: 4, current: 3")),
             ("a", Err("cannot convert string to integer for index: \"a\"")),

@@ -136,7 +136,8 @@ fn failure_rule(text: &str) -> PodFailurePolicyRule {
 }
 
 /// `NAME WORD…, NAME WORD…`: phase, `@SECOND` of its finish, `deleted`, `counted` (finalizer gone), `ready`, `restarts=N`;
-/// `index=N`, `before=COUNTED`, `ignored=N`, `exit=CODE` (of container c; `exit=NAME:CODE` of another), `has=CONDITION`.
+/// `index=N`, `before=COUNTED`, `ignored=N`, `exit=CODE` (of container c; `exit=NAME:CODE` of another), `has=CONDITION` or
+/// `has=CONDITION:STATUS`.
 fn pods(text: &str) -> Vec<PodFacts> {
     let one = |text: &str| {
         let mut words = text.split_whitespace();
@@ -175,7 +176,10 @@ fn pods(text: &str) -> Vec<PodFacts> {
                     let (container, code) = code.split_once(':').unwrap_or(("c", code));
                     end(&mut pod).exit_codes.push((container.into(), code.parse().unwrap()));
                 }
-                ("has", kind) => end(&mut pod).conditions.push((kind.into(), "True".into())),
+                ("has", kind) => {
+                    let (kind, status) = kind.split_once(':').unwrap_or((kind, "True"));
+                    end(&mut pod).conditions.push((kind.into(), status.into()));
+                }
                 ("created", t) => pod.created_at = at(t.parse().unwrap()),
                 ("counted", _) => pod.tracked = false,
                 ("unassigned", _) => pod.assigned = false,
@@ -327,6 +331,20 @@ fn pods_are_created_up_to_parallelism_and_what_is_left_to_complete() {
         "a succeeded, b running",
         9,
         "nothing; untrack a",
+    );
+    check(
+        "nor twice, listed and finished",
+        "completions=2 parallelism=1 | start=5 active=1 listed+=a",
+        "a succeeded",
+        9,
+        "create 1; untrack a",
+    );
+    check(
+        "listed and no longer held is counted by the decision too",
+        "completions=1 parallelism=1 | start=5 active=1 listed+=a",
+        "a succeeded counted",
+        9,
+        "nothing; 0 active, 1+ 0-, start 5, SuccessCriteriaMet=True CompletionsReached (Reached expected number of succeeded pods)",
     );
     check(
         "a vanished pod that was listed counts",
@@ -571,6 +589,20 @@ fn failures_wait_and_at_last_fail_the_job() {
         "a failed@8",
         9,
         "nothing; 0 active, 0+ 1-, lists- a, start 5, FailureTarget=True BackoffLimitExceeded (Job has reached the specified backoff limit); untrack a",
+    );
+    check(
+        "one that is listed and one that is new are two",
+        "backoffLimit=1 completions=1 | start=5 active=1 listed-=a",
+        "a failed@2 counted, b failed@8",
+        9,
+        "nothing; 0 active, 0+ 1-, lists- b, start 5, FailureTarget=True BackoffLimitExceeded (Job has reached the specified backoff limit); untrack b",
+    );
+    check(
+        "one that is listed and still held is one",
+        "backoffLimit=1 completions=1 | start=5 active=1 listed-=a",
+        "a failed@-20",
+        9,
+        "create 1; untrack a",
     );
     check(
         "what still runs is killed and counts as failed",
@@ -827,6 +859,7 @@ fn jobs_that_are_not_ours_or_going_away() {
         "refuse; Warning UnknownCompletionMode: Skipped Job sync because completion mode is unknown",
     );
     check("being deleted makes no pods", "deleted completions=2 | start=5", "", 9, "nothing");
+    check("nor is it suspended any more", "deleted suspend completions=2 | start=5", "", 9, "nothing");
     check(
         "being deleted lets every pod go",
         "deleted completions=2 parallelism=2 | start=5 active=2",
@@ -865,7 +898,7 @@ fn lost_memory_is_rebuilt_from_the_pods_that_are_still_there() {
         "create 1; 1 active, 0+ 2-, start 5"
     );
     assert_eq!(
-        decide(&waiting, &pods("a failed@10 counted, b failed@30 counted deleted"), None, 31, Done::Whole),
+        decide(&waiting, &pods("a failed@10 counted, b failed@30 counted deleted@30"), None, 31, Done::Whole),
         "create 1; 1 active, 0+ 2-, start 5",
         "one that was deleted tells nothing"
     );

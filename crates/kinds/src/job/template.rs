@@ -135,6 +135,12 @@ mod tests {
     }
 
     #[test]
+    fn failures_that_were_ignored_are_told_once_there_are_any() {
+        let pod = pod("j", NewPod { index: Some(0), failures: Some(IndexFailures::default()) });
+        assert_eq!(pod["metadata"]["annotations"], json!({INDEX: "0", INDEX_FAILURES: "0"}));
+    }
+
+    #[test]
     fn a_long_name_is_cut_before_its_index() {
         let prefix =
             |name: &str| pod(name, NewPod { index: Some(12), failures: None })["metadata"]["generateName"].clone();
