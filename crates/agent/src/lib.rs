@@ -14,6 +14,7 @@ pub mod cgroups;
 pub mod network;
 pub mod supervisor;
 
+mod beneath;
 mod disk;
 mod events;
 mod node;

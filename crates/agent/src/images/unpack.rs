@@ -4,6 +4,7 @@
 use super::limits::Budget;
 use super::tarball::{self, Entries, Entry, Kind};
 use super::{ImageError, at};
+use crate::beneath;
 use rustix::fs::{
     AtFlags, CWD, FileType, Gid, Mode, OFlags, ResolveFlags, Stat, Timespec, Timestamps, Uid, XattrFlags,
 };
@@ -138,7 +139,7 @@ impl Layer {
         let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
         let flags = access | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
-        rustix::fs::openat2(&self.root, path, flags, Mode::empty(), resolve)
+        beneath::open(&self.root, path, flags, resolve)
     }
 
     /// Makes a directory unless there is one. One that takes the place of a whiteout hides what the layers below have there.

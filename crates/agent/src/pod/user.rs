@@ -1,6 +1,7 @@
 //! Who a container's process is: numbers from the security context, or names looked up in the image's own /etc/passwd and
 //! /etc/group. The image is not trusted: its files are opened beneath its layers without following links.
 
+use crate::beneath;
 use crate::runtime::Rootfs;
 use k8s_openapi::api::core::v1::{Container, Pod, PodSecurityContext, SecurityContext};
 use rustix::fs::{Mode, OFlags, ResolveFlags};
@@ -189,12 +190,11 @@ fn read_etc(rootfs: &Rootfs, file: &str) -> String {
 /// Opens a regular file below `dir` without following any link out of it or in it.
 fn open_beneath(dir: &Path, path: &str) -> std::io::Result<std::fs::File> {
     let dir = rustix::fs::open(dir, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
-    let file = rustix::fs::openat2(
+    let file = beneath::open(
         &dir,
-        path,
+        Path::new(path),
         // A fifo in an image must not hold us up.
         OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK,
-        Mode::empty(),
         ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS,
     )?;
     let file = std::fs::File::from(file);

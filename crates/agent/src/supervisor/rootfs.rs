@@ -6,12 +6,13 @@
 
 use super::mounts::{self, Planned, What};
 use super::sys;
+use crate::beneath;
 use crate::cgroups::plan::Plan;
 use crate::runtime::Rootfs;
 use oci_spec::runtime::{LinuxDevice, LinuxDeviceType, Spec};
 use rustix::fs::{
     AtFlags, CWD, FileType, Gid, Mode, OFlags, ResolveFlags, Uid, chownat, fchown, fstat, makedev, mkdirat, mknodat,
-    open, openat2, readlinkat, symlinkat,
+    open, readlinkat, symlinkat,
 };
 use rustix::io::Errno;
 use rustix::mount::{MountFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags, mount, move_mount, open_tree, unmount};
@@ -274,7 +275,7 @@ fn sysctls(build: &Build<'_>, root: &OwnedFd) -> Result<(), String> {
         }
         let path = Path::new("/proc/sys").join(name.replace('.', "/"));
         let flags = OFlags::WRONLY | OFlags::CLOEXEC;
-        let file = openat2(root, &path, flags, Mode::empty(), ResolveFlags::IN_ROOT);
+        let file = beneath::open(root, &path, flags, ResolveFlags::IN_ROOT);
         let written = file.and_then(|file| rustix::io::write(file, value.as_bytes()));
         written.map_err(|e| format!("failed to set sysctl {name}: {e}"))?;
     }
@@ -406,12 +407,12 @@ fn reversed(path: &Path) -> Vec<OsString> {
 fn resolve(root: &OwnedFd, path: &Path) -> Result<OwnedFd, Errno> {
     let flags = OFlags::PATH | OFlags::CLOEXEC;
     let path = if path.as_os_str().is_empty() { Path::new("/") } else { path };
-    openat2(root, path, flags, Mode::empty(), ResolveFlags::IN_ROOT)
+    beneath::open(root, path, flags, ResolveFlags::IN_ROOT)
 }
 
 fn is_link(root: &OwnedFd, path: &Path) -> bool {
     let how = ResolveFlags::IN_ROOT | ResolveFlags::NO_SYMLINKS;
-    let found = openat2(root, path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty(), how);
+    let found = beneath::open(root, path, OFlags::PATH | OFlags::CLOEXEC, how);
     matches!(found, Err(Errno::LOOP))
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use futures::{StreamExt, TryStreamExt};
-use kinds::Scope;
+use kinds::{Kind, Scope};
 use kube::Api;
 use kube::api::{DynamicObject, ListParams};
 use kube::runtime::{WatchStreamExt, watcher};
@@ -52,7 +52,7 @@ pub struct Arguments {
 
 /// One object that is waited for.
 struct Awaited {
-    kind: &'static dyn kinds::Kind,
+    kind: &'static dyn Kind,
     namespace: Option<String>,
     name: String,
 }
@@ -162,7 +162,7 @@ async fn look(
 ) -> Result<(Option<Value>, Answer), Problem> {
     match api(client, object).get_opt(&object.name).await {
         Ok(Some(found)) => {
-            let found = value(found)?;
+            let found = value(found, object.kind)?;
             let answer = judge(goals, Seen::Here(&found), arguments.while_suspended);
             Ok((Some(found), answer))
         }
@@ -180,8 +180,12 @@ fn api(client: &kube::Client, object: &Awaited) -> Api<DynamicObject> {
     objects::api(client, object.kind, object.namespace.as_deref())
 }
 
-fn value(object: DynamicObject) -> Result<Value, Problem> {
-    serde_json::to_value(object).map_err(|error| Problem::internal("the server's answer is unreadable").because(error))
+/// As JSON, with its kind: objects in lists do not say it.
+fn value(object: DynamicObject, kind: &dyn Kind) -> Result<Value, Problem> {
+    let unreadable = |error| Problem::internal("the server's answer is unreadable").because(error);
+    let mut value = serde_json::to_value(object).map_err(unreadable)?;
+    value["kind"] = kind.names().kind.into();
+    Ok(value)
 }
 
 /// Watches until there is an answer. A server that goes away is waited for as well.
@@ -217,7 +221,7 @@ async fn follow(
             watcher::Event::Delete(_) => true,
             watcher::Event::Apply(new) | watcher::Event::InitApply(new) => {
                 was_listed = true;
-                let new = value(new)?;
+                let new = value(new, object.kind)?;
                 let is_another = before.is_some_and(|uid| uid != new["metadata"]["uid"]);
                 if !is_another {
                     *last = Some(new);
@@ -290,4 +294,22 @@ async fn exit_of(client: &kube::Client, job: &Value) -> Exit {
         ended.container, ended.pod, ended.exit_code, ended.reason
     );
     u8::try_from(ended.exit_code).map_or(Exit::Failed, Exit::Container)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_job_out_of_a_list_ends_the_waiting_too() {
+        let listed: DynamicObject = serde_json::from_value(serde_json::json!({
+            "metadata": { "name": "j" },
+            "status": { "conditions": [{ "type": "Failed", "status": "True", "reason": "R", "message": "m" }] },
+        }))
+        .unwrap();
+        let job = value(listed, kind_named("job").unwrap()).unwrap();
+        let goals = ["condition=complete".parse().unwrap()];
+        let never = Answer::Never(Why::Failed { reason: "R".into(), message: "m".into() });
+        assert_eq!(judge(&goals, Seen::Here(&job), false), never);
+    }
 }
