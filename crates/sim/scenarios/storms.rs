@@ -20,11 +20,17 @@ fn seeds() -> Vec<u64> {
     }
 }
 
+/// A single storm need not have everything in it.
+fn is_one_seed() -> bool {
+    seeds().len() == 1
+}
+
 /// What the storms of a run did.
 #[derive(Debug, Default)]
 struct Toll {
     agents_died: u32,
     controllers_died: u32,
+    servers_died: u64,
     meddled: u32,
     refused: u64,
     unheard: u64,
@@ -48,7 +54,10 @@ fn run(storm: impl AsyncFn(&mut World, &mut Toll)) -> Toll {
     for seed in &seeds {
         let text = World::run(*seed, async |world: &mut World| {
             storm(world, &mut toll).await;
+            toll.servers_died += world.n_api_servers_died();
             toll += world.weather.damage();
+            // Whatever dies and lags: nobody asks for what the server finds invalid.
+            assert_eq!(world.weather.damage().invalid, 0, "seed {seed}");
         });
         n_steps += text.lines().count();
     }
@@ -63,7 +72,7 @@ fn random_jobs_with_dying_controllers_and_agents_end_right() {
         rage(world, toll, 25, async |_| ()).await;
         clear_up(world, &jobs).await;
     });
-    assert!(0 < toll.agents_died && 0 < toll.controllers_died, "{toll:?}");
+    assert!(is_one_seed() || (0 < toll.agents_died && 0 < toll.controllers_died), "{toll:?}");
 }
 
 #[test]
@@ -78,8 +87,9 @@ fn jobs_of_every_kind_end_right_whatever_happens_to_them() {
         calm_down(world).await;
         clear_up(world, &jobs).await;
     });
-    assert!(0 < toll.controllers_died && 0 < toll.meddled, "{toll:?}");
-    assert!(0 < toll.refused && 0 < toll.unheard && 0 < toll.conflicts, "{toll:?}");
+    let died = 0 < toll.controllers_died && 0 < toll.servers_died;
+    let suffered = 0 < toll.meddled && 0 < toll.refused && 0 < toll.unheard && 0 < toll.conflicts;
+    assert!(is_one_seed() || (died && suffered), "{toll:?}");
 }
 
 async fn plain_jobs(world: &World) -> Vec<String> {
@@ -162,6 +172,13 @@ async fn jobs_of_every_kind(world: &World) -> Vec<String> {
             "lucky 20 90",
         ),
         ("short-lived", json!({"completions": 2, "ttlSecondsAfterFinished": dice(30)}), "lucky 10 90"),
+        ("doomed-0", json!({"completions": 6, "parallelism": 3, "backoffLimit": 10}), "lucky 40 80"),
+        ("doomed-1", json!({"completions": 6, "parallelism": 3, "backoffLimit": 10}), "lucky 40 80"),
+        (
+            "doomed-2",
+            json!({"completionMode": "Indexed", "completions": 6, "parallelism": 3, "backoffLimitPerIndex": 2}),
+            "lucky 40 80",
+        ),
     ];
     let names = jobs.iter().map(|(name, _, _)| (*name).to_owned()).collect();
     for (name, spec, command) in jobs {
@@ -170,7 +187,7 @@ async fn jobs_of_every_kind(world: &World) -> Vec<String> {
     names
 }
 
-/// Lets time pass while controllers and agent die at random steps and `each_time` something else happens.
+/// Lets time pass while controllers, agent and API server die at random steps and `each_time` something else happens.
 async fn rage(world: &mut World, toll: &mut Toll, n_times: u32, mut each_time: impl AsyncFnMut(&World)) {
     for _ in 0..n_times {
         toll.controllers_died += u32::from(world.controllers_are_dead());
@@ -180,6 +197,9 @@ async fn rage(world: &mut World, toll: &mut Toll, n_times: u32, mut each_time: i
         if world.agent_is_dead() || world.chance.below(3) == 0 {
             let n_steps = 1 + world.chance.below(40);
             world.restart_agent(n_steps).await;
+        }
+        if world.chance.below(2) == 0 {
+            world.restart_api_server_after(world.chance.below(300));
         }
         each_time(world).await;
         for _ in 0..world.chance.below(40) {
@@ -201,7 +221,7 @@ async fn meddle(world: &World) -> bool {
     };
     let pod = names.get(usize::try_from(dice(names.len().max(1) as u64)).unwrap_or(0)).cloned();
     let size = 1 + dice(8);
-    let (job, spec) = match (dice(9), pod) {
+    let (job, spec) = match (dice(12), pod) {
         (0, Some(pod)) => return pods.delete(&pod, &DeleteParams::default()).await.is_ok(),
         // As if its node had lost it.
         (1, Some(pod)) => return pods.delete(&pod, &DeleteParams::default().grace_period(0)).await.is_ok(),
@@ -210,6 +230,14 @@ async fn meddle(world: &World) -> bool {
         (5, _) => ("replaced", json!({"completions": size, "parallelism": 1 + dice(4)})),
         (6, _) => ("per-index", json!({"parallelism": dice(5)})),
         (7, _) => ("queue", json!({"suspend": dice(2) == 0})),
+        (8, _) => ("held", json!({"template": {"metadata": {"annotations": {"try": size.to_string()}}}})),
+        (9, _) => {
+            let of = [PropagationPolicy::Background, PropagationPolicy::Foreground, PropagationPolicy::Orphan];
+            let n = dice(3);
+            let policy = of[usize::try_from(dice(3)).unwrap_or(0)].clone();
+            let parameters = DeleteParams { propagation_policy: Some(policy), ..DeleteParams::default() };
+            return world.jobs().delete(&format!("doomed-{n}"), &parameters).await.is_ok();
+        }
         (_, _) => ("held", json!({"suspend": dice(2) == 0})),
     };
     patch(world, job, &spec).await
@@ -230,9 +258,11 @@ async fn calm_down(world: &World) {
 
 /// Everything comes to its end, and nothing is left of it.
 async fn clear_up(world: &mut World, jobs: &[String]) {
+    world.restart_api_server_after(u64::MAX);
     world.restart_controllers(u64::MAX);
     world.restart_agent(u64::MAX).await;
-    for name in jobs.iter().filter(|name| *name != "short-lived") {
+    let may_be_gone = |name: &&String| *name == "short-lived" || name.starts_with("doomed");
+    for name in jobs.iter().filter(|name| !may_be_gone(name)) {
         world.finished(name).await;
     }
     let propagation = [PropagationPolicy::Background, PropagationPolicy::Foreground];
@@ -241,9 +271,34 @@ async fn clear_up(world: &mut World, jobs: &[String]) {
         let _ = world.jobs().delete(name, &parameters).await;
     }
     world.pass(120).await;
+    let pods: Api<Pod> = Api::default_namespaced(world.client.clone());
+    for orphan in world.objects("/core/pods/") {
+        assert!(orphan["metadata"]["ownerReferences"].as_array().is_none_or(Vec::is_empty), "{orphan:#}");
+        let _ = pods.delete(orphan["metadata"]["name"].as_str().unwrap(), &DeleteParams::default()).await;
+    }
+    world.pass(120).await;
     assert!(world.objects("/batch/jobs/").is_empty());
     assert!(world.objects("/core/pods/").is_empty());
     assert_eq!(world.left_on_the_node(), Vec::<String>::new());
+}
+
+#[test]
+fn a_storm_repeats() {
+    let storm = |seed: u64| {
+        World::run(seed, async |world: &mut World| {
+            let jobs = jobs_of_every_kind(world).await;
+            world.weather.set(10, 300);
+            rage(world, &mut Toll::default(), 8, async |world| {
+                meddle(world).await;
+            })
+            .await;
+            world.weather.set(0, 0);
+            calm_down(world).await;
+            clear_up(world, &jobs).await;
+        })
+    };
+    let seed = seeds()[0];
+    assert_eq!(storm(seed), storm(seed), "seed {seed}");
 }
 
 #[test]

@@ -23,6 +23,8 @@ pub struct Invariants {
     /// By Job uid: every pod uid ever seen Succeeded, and whether before anybody deleted it. Somebody may delete such
     /// pods; they stay counted.
     succeeded: HashMap<String, HashMap<String, bool>>,
+    /// By Job uid: every pod uid seen Failed and not yet counted, before anybody deleted it.
+    failed: HashMap<String, HashSet<String>>,
     /// By Job uid: the indexes that had succeeded and failed when it was last looked at.
     indexes: HashMap<String, (Indexes, Indexes)>,
     /// By Job uid: the parallelism and completions that were asked for, with when.
@@ -40,6 +42,7 @@ impl Invariants {
             counters: HashMap::new(),
             pods: HashMap::new(),
             succeeded: HashMap::new(),
+            failed: HashMap::new(),
             indexes: HashMap::new(),
             asked: HashMap::new(),
             cron: CronLedger::default(),
@@ -69,7 +72,12 @@ impl Invariants {
             let is_new = |pod: &&Arc<Value>| !seen.contains(text(pod, "/metadata/uid"));
             let new_pods: Vec<Arc<Value>> = own.iter().filter(is_new).cloned().collect();
             let succeeded = self.succeeded.entry(uid.into()).or_default();
+            let failed = self.failed.entry(uid.into()).or_default();
             for pod in &own {
+                let is_untouched = pod.pointer("/metadata/deletionTimestamp").is_none() && is_tracked(pod);
+                if text(pod, "/status/phase") == "Failed" && is_untouched {
+                    failed.insert(text(pod, "/metadata/uid").into());
+                }
                 let uid = text(pod, "/metadata/uid");
                 if !seen.contains(uid) {
                     seen.insert(uid.into());
@@ -77,8 +85,7 @@ impl Invariants {
                 if text(pod, "/status/phase") == "Succeeded" && !succeeded.contains_key(uid) {
                     // One that was already being deleted may have been counted as a failure, before it succeeded; one that
                     // had been stopped, and lost its finalizer for that, is not counted at all.
-                    let is_sure = pod.pointer("/metadata/deletionTimestamp").is_none() && is_tracked(pod);
-                    succeeded.insert(uid.into(), is_sure);
+                    succeeded.insert(uid.into(), is_untouched);
                 }
             }
             let n_seen = seen.len() as i64;
@@ -148,10 +155,15 @@ impl Invariants {
             succeeded + n_listed("succeeded") <= n_succeeded_pods,
             format!("counts {succeeded}+{} successes of {n_succeeded_pods} pods", n_listed("succeeded")),
         );
+        // What a failing Job believes to be running counts as failed, even if it has just succeeded.
+        let n_successes = match has_condition(job, "FailureTarget") {
+            true => succeeded + n_listed("succeeded"),
+            false => n_surely,
+        };
         must(
-            failed + n_listed("failed") + n_surely <= n_seen,
+            failed + n_listed("failed") + n_successes <= n_seen,
             format!(
-                "counts {failed}+{} failures, {n_surely} successes, but only {n_seen} pods ever were",
+                "counts {failed}+{} failures, {n_successes} successes, but only {n_seen} pods ever were",
                 n_listed("failed")
             ),
         );
@@ -171,6 +183,12 @@ impl Invariants {
             let n_tracked = pods.iter().filter(|pod| is_tracked(pod)).count();
             must(n_tracked == 0, format!("finished, but {n_tracked} pods keep their finalizer"));
             must(n_active == 0, format!("finished, but {n_active} pods are active"));
+            let n_surely_failed = self.failed.get(text(job, "/metadata/uid")).map_or(0, HashSet::len) as i64;
+            let counts_all = !is_elastic && job.pointer("/spec/podFailurePolicy").is_none();
+            must(
+                !counts_all || n_surely_failed <= failed,
+                format!("finished with {failed} failures, but {n_surely_failed} pods failed"),
+            );
             let is_complete = has_condition(job, "Complete");
             must(
                 !is_complete || is_indexed || n_surely <= succeeded,
@@ -207,6 +225,14 @@ impl Invariants {
         if 0 < succeeded.n_common(&failed) {
             wrong.push(format!("indexes {succeeded} succeeded and {failed} failed"));
         }
+        let completions = number(job, "/spec/completions");
+        // One that may be made smaller has its indexes taken away a little later.
+        if completions != number(job, "/spec/parallelism") {
+            let within = |field: &str| Indexes::read(text(job, field), u32::try_from(completions).unwrap_or(0));
+            if within("/status/completedIndexes") != succeeded || within("/status/failedIndexes") != failed {
+                wrong.push(format!("indexes {succeeded} and {failed} of {completions}"));
+            }
+        }
         let (had_succeeded, had_failed) = self.indexes.remove(text(job, "/metadata/uid")).unwrap_or_default();
         for pod in new_pods {
             let Some(index) = index_of(pod) else {
@@ -221,9 +247,9 @@ impl Invariants {
                 wrong.push(format!("{at_index} active pods for index {index}"));
             }
         }
-        let number = number(job, "/status/succeeded");
-        if number != succeeded.len() as i64 {
-            wrong.push(format!("counts {number} successes, but names {succeeded}"));
+        let n_succeeded = number(job, "/status/succeeded");
+        if n_succeeded != succeeded.len() as i64 {
+            wrong.push(format!("counts {n_succeeded} successes, but names {succeeded}"));
         }
         self.indexes.insert(text(job, "/metadata/uid").into(), (succeeded, failed));
         wrong

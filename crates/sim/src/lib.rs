@@ -1,6 +1,6 @@
 //! A simulated world: virtual clock, seeded randomness, in-memory store, a runtime that plays its containers; the shipped API
 //! server, controllers and agent between them. A scenario of an hour takes a moment. A scenario gives the same output every
-//! time; a storm prints its seed, and `SEED=n` throws the same dice again, though not always in the same order.
+//! time, and so does a storm for its seed, `SEED=n`.
 //!
 //! ```text
 //! [ scenario ] ─▶ kube::Client ─▶ apiserver ─▶ store (memory)
@@ -14,6 +14,7 @@ mod chance;
 mod containers;
 mod crash;
 mod cron;
+mod door;
 mod invariants;
 mod node;
 mod recorder;

@@ -4,7 +4,7 @@
 use crate::chance::Chance;
 use bytes::Bytes;
 use futures::StreamExt;
-use http::{Method, Request, Response};
+use http::{Method, Request, Response, StatusCode};
 use http_body::{Body, Frame};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full, StreamBody};
@@ -17,8 +17,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 use tower::Service;
 
-type BoxError = Box<dyn std::error::Error + Send + Sync>;
-type AnyBody = UnsyncBoxBody<Bytes, BoxError>;
+pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
+pub(crate) type AnyBody = UnsyncBoxBody<Bytes, BoxError>;
 
 /// What has happened to requests.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -29,6 +29,8 @@ pub struct Damage {
     pub unheard: u64,
     /// Answered as if somebody else had written in between.
     pub conflicts: u64,
+    /// Not by the weather: the server found the writer's work invalid.
+    pub invalid: u64,
 }
 
 /// The weather between a component and the API server. Clones share it.
@@ -148,6 +150,9 @@ where
         let weather = self.weather.clone();
         Box::pin(async move {
             let answer = answer.await?;
+            if answer.status() == StatusCode::UNPROCESSABLE_ENTITY {
+                weather.0.damage.lock().invalid += 1;
+            }
             if matches!(fate, Fate::Unheard) {
                 return Ok(status(504, "Timeout"));
             }

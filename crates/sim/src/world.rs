@@ -3,6 +3,7 @@
 use crate::chance::{Chance, VirtualClock};
 use crate::containers;
 use crate::crash::{Fuse, Mortal};
+use crate::door::Door;
 use crate::invariants::{is_finished, objects};
 use crate::node::Node;
 use crate::recorder::{self, Recording};
@@ -32,7 +33,7 @@ pub struct World {
     pub chance: Arc<Chance>,
     /// What lies between the controllers and the API server.
     pub weather: Weather,
-    api: Arc<ApiServer>,
+    door: Door,
     store: Store,
     clock: Arc<VirtualClock>,
     recording: Arc<Mutex<Recording>>,
@@ -60,6 +61,11 @@ impl NodeConnection for NoStreams {
     }
 }
 
+fn api_server(store: Store, clock: Arc<VirtualClock>, entropy: Arc<Chance>) -> Arc<ApiServer> {
+    let version = "v1.36.2+kiln.sim".into();
+    ApiServer::new(apiserver::Config { store, clock, entropy, node: Arc::new(NoStreams), version, trust: None })
+}
+
 impl World {
     /// Runs a scenario in a world of its own and returns what it recorded. Panics, naming the seed, when an invariant was broken.
     #[track_caller]
@@ -85,15 +91,11 @@ impl World {
         let clock = Arc::new(VirtualClock::new());
         let chance = Arc::new(Chance::new(seed));
         let store = Store::in_memory(store::Options::default());
-        let api = ApiServer::new(apiserver::Config {
-            store: store.clone(),
-            clock: clock.clone(),
-            entropy: chance.clone(),
-            node: Arc::new(NoStreams),
-            version: "v1.36.2+kiln.sim".into(),
-            trust: None,
+        let door = Door::new({
+            let (store, clock, chance) = (store.clone(), clock.clone(), chance.clone());
+            move || api_server(store.clone(), clock.clone(), chance.clone())
         });
-        api.bootstrap().await.expect("an empty store takes the first objects");
+        door.server().bootstrap().await.expect("an empty store takes the first objects");
         // How much a server begins with must not change how scenarios go.
         chance.start_again(seed);
         let node = Node::new(clock.clone(), chance.clone());
@@ -102,9 +104,9 @@ impl World {
         let recorder =
             recorder::run(store.clone(), clock.clone(), node.runtime.clone(), weather.clone(), recording.clone());
         tokio::spawn(recorder);
-        let client = Client::new(api.client_service(User::component("scenario")), "default");
+        let client = Client::new(door.service(User::component("scenario")), "default");
         let (controllers, agent) = (tokio::spawn(async {}), tokio::spawn(async {}));
-        let mut world = Self { client, chance, weather, api, store, clock, recording, controllers, node, agent };
+        let mut world = Self { client, chance, weather, door, store, clock, recording, controllers, node, agent };
         world.restart_agent(u64::MAX).await;
         while !world.node_is_ready() {
             // Takes no virtual time: scenarios begin at midnight sharp.
@@ -124,7 +126,7 @@ impl World {
         self.agent.abort();
         // An error says that it was aborted.
         let _ = (&mut self.agent).await;
-        let client = Client::new(self.api.client_service(User::component("agent")), "default");
+        let client = Client::new(self.door.service(User::component("agent")), "default");
         let agent = self.node.agent(client, self.clock.clone()).run(std::future::pending());
         self.agent = tokio::spawn(Mortal::new(agent, n_steps));
     }
@@ -132,6 +134,16 @@ impl World {
     /// Whether the agent has died of its last restart's limit.
     pub fn agent_is_dead(&self) -> bool {
         self.agent.is_finished()
+    }
+
+    /// Lets the API server die after so many steps of requests, to be back at once; `u64::MAX` are for ever.
+    pub fn restart_api_server_after(&self, n_steps: u64) {
+        self.door.set_steps_left(n_steps);
+    }
+
+    /// How often an API server has died.
+    pub fn n_api_servers_died(&self) -> u64 {
+        self.door.n_deaths()
     }
 
     /// The directories of volumes on the node's disk.
@@ -156,7 +168,7 @@ impl World {
 
     fn start_controllers(&mut self, n_steps: u64, fuse: Fuse) {
         self.controllers.abort();
-        let service = fuse.wrap(self.weather.wrap(self.api.client_service(User::component("controllers"))));
+        let service = fuse.wrap(self.weather.wrap(self.door.service(User::component("controllers"))));
         let context = controllers::Context {
             client: Client::new(service, "default"),
             clock: self.clock.clone(),

@@ -9,7 +9,7 @@ use parking_lot::RwLock;
 use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::Arc;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 pub(crate) struct Memory {
     state: RwLock<State>,
@@ -103,7 +103,7 @@ impl Memory {
             return;
         }
         let now = (self.options.now)();
-        let mut touched: BTreeMap<Box<str>, watch::Sender<()>> = BTreeMap::new();
+        let mut touched: BTreeMap<Box<str>, Arc<Notify>> = BTreeMap::new();
         {
             let mut state = self.state.write();
             state.revision = batch.revision;
@@ -127,7 +127,7 @@ impl Memory {
         }
         self.published.send_replace(batch.revision);
         for news in touched.values() {
-            news.send_replace(());
+            news.notify_waiters();
         }
     }
 
@@ -138,11 +138,11 @@ impl Memory {
     }
 
     /// Tells of news of a resource, if its events after `from` are still there.
-    pub fn subscribe(&self, resource: &str, from: u64) -> Result<watch::Receiver<()>, Compacted> {
+    pub fn subscribe(&self, resource: &str, from: u64) -> Result<Arc<Notify>, Compacted> {
         let mut state = self.state.write();
         let ring = state.ring(resource);
         ring.check(from)?;
-        Ok(ring.subscribe())
+        Ok(ring.news())
     }
 
     pub fn read(&self, resource: &str, prefix: &str, cursor: u64) -> Result<Reading, Compacted> {

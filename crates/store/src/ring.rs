@@ -6,7 +6,7 @@ use crate::watcher::Compacted;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::watch;
+use tokio::sync::Notify;
 
 /// What an event costs besides the record it keeps alive: its entry, the `Record` and the key.
 const ENTRY_BYTES: usize = 256;
@@ -18,8 +18,8 @@ pub(crate) struct Ring {
     n_bytes: usize,
     /// Events up to this revision are gone.
     floor: u64,
-    /// Tells watchers to look again.
-    news: watch::Sender<()>,
+    /// Tells watchers to look again, in the order in which they began to wait: unlike a `watch`, so that simulations repeat.
+    news: Arc<Notify>,
 }
 
 struct Entry {
@@ -36,14 +36,10 @@ pub(crate) struct Reading {
 
 impl Ring {
     pub fn new(floor: u64) -> Self {
-        Self { entries: VecDeque::new(), n_bytes: 0, floor, news: watch::Sender::new(()) }
+        Self { entries: VecDeque::new(), n_bytes: 0, floor, news: Arc::default() }
     }
 
-    pub fn subscribe(&self) -> watch::Receiver<()> {
-        self.news.subscribe()
-    }
-
-    pub fn news(&self) -> watch::Sender<()> {
+    pub fn news(&self) -> Arc<Notify> {
         self.news.clone()
     }
 

@@ -3,7 +3,7 @@
 use crate::memory::Memory;
 use crate::record::{Event, resource_of};
 use std::sync::Arc;
-use tokio::sync::watch;
+use tokio::sync::Notify;
 
 /// The wanted revision is no longer in memory: list again.
 #[derive(Debug, thiserror::Error)]
@@ -20,7 +20,7 @@ pub struct Watcher {
     memory: Arc<Memory>,
     prefix: Box<str>,
     cursor: u64,
-    news: watch::Receiver<()>,
+    news: Arc<Notify>,
 }
 
 impl Watcher {
@@ -33,15 +33,14 @@ impl Watcher {
     /// the ring has moved past it. Dropping the future loses no event.
     pub async fn next(&mut self) -> Result<Vec<Event>, Compacted> {
         loop {
-            // Marked before reading: what is published in between wakes again.
-            self.news.mark_unchanged();
+            // Made before reading: what is published in between wakes it.
+            let news = self.news.notified();
             let reading = self.memory.read(resource_of(&self.prefix), &self.prefix, self.cursor)?;
             self.cursor = reading.until;
             if !reading.events.is_empty() {
                 return Ok(reading.events);
             }
-            let changed = self.news.changed().await;
-            changed.expect("the ring lives as long as the memory");
+            news.await;
         }
     }
 

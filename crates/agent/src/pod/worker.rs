@@ -344,6 +344,8 @@ impl Worker {
             }
         };
         tokio::select! {
+            // In order, not at random: simulations repeat. All are looked at again whichever it was.
+            biased;
             changed = self.latest.changed() => {
                 // The watch itself has ended with the server: nothing is left to work towards.
                 if changed.is_err() {

@@ -6,45 +6,50 @@
 use parking_lot::Mutex;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::watch;
+use tokio::sync::Notify;
 use tracing::warn;
 
 /// A write whose event never comes (a broken watch is listed again well before) holds its key up this long at most.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The newest resource version a cache has seen. Clones share it.
-#[derive(Debug, Clone)]
-pub struct Seen {
-    version: Arc<watch::Sender<u64>>,
-    /// The newest version anybody waited for: a list begun after that write answered contains it.
-    wanted: Arc<Mutex<u64>>,
-}
+#[derive(Debug, Clone, Default)]
+pub struct Seen(Arc<State>);
 
-impl Default for Seen {
-    fn default() -> Self {
-        Self { version: Arc::new(watch::Sender::new(0)), wanted: Arc::default() }
-    }
+#[derive(Debug, Default)]
+struct State {
+    version: Mutex<u64>,
+    /// The newest version anybody waited for: a list begun after that write answered contains it.
+    wanted: Mutex<u64>,
+    /// Wakes who waits in the order in which they came, unlike a `watch`, whose order is random: simulations repeat.
+    news: Notify,
 }
 
 impl Seen {
     /// The cache has seen this version and all before it.
     pub fn advance(&self, version: u64) {
-        self.version.send_if_modified(|seen| {
-            let newer = *seen < version;
-            *seen = version.max(*seen);
-            newer
-        });
+        let mut seen = self.0.version.lock();
+        if *seen < version {
+            *seen = version;
+            drop(seen);
+            self.0.news.notify_waiters();
+        }
     }
 
     /// The newest version that was written so far, as far as is known here.
     pub fn wanted(&self) -> u64 {
-        *self.wanted.lock()
+        *self.0.wanted.lock()
     }
 
     async fn reached(&self, version: u64) {
-        let mut seen = self.version.subscribe();
-        // The sender lives as long as self, so this can only end by reaching the version.
-        let _ = seen.wait_for(|seen| version <= *seen).await;
+        loop {
+            // Made before looking: what is seen in between wakes it.
+            let news = self.0.news.notified();
+            if version <= *self.0.version.lock() {
+                return;
+            }
+            news.await;
+        }
     }
 }
 
@@ -55,7 +60,7 @@ pub struct Written(Mutex<Vec<(Seen, u64)>>);
 impl Written {
     /// A write to the resource behind `seen` was answered with this version.
     pub fn expect(&self, seen: &Seen, version: u64) {
-        let mut wanted = seen.wanted.lock();
+        let mut wanted = seen.0.wanted.lock();
         *wanted = version.max(*wanted);
         drop(wanted);
         self.0.lock().push((seen.clone(), version));
