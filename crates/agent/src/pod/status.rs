@@ -10,6 +10,7 @@ use k8s_openapi::api::core::v1::{
     HostIP, PodIP, PodSpec, PodStatus,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use serde_json::{Value, json};
 
 /// Message of a pod that outlived its activeDeadlineSeconds, in its status and its event.
 pub const DEADLINE_MESSAGE: &str = "Pod was active on the node longer than the specified deadline";
@@ -261,6 +262,26 @@ fn some(text: &str) -> Option<String> {
 /// Whether two statuses are the same on the wire, where times are whole seconds.
 pub fn reads_the_same(left: &PodStatus, right: &PodStatus) -> bool {
     serde_json::to_value(left).ok() == serde_json::to_value(right).ok()
+}
+
+/// What nobody else writes, and may come to be not there any more.
+const OURS: [&str; 6] = ["reason", "message", "podIP", "podIPs", "containerStatuses", "initContainerStatuses"];
+
+/// The strategic merge patch that makes `written` read as `status`: what is not said any more goes, and an address takes the place of
+/// the one before instead of standing beside it (addresses merge by themselves: their key is the address).
+pub fn patch(written: &PodStatus, status: &PodStatus) -> serde_json::Result<Value> {
+    let mut patch = serde_json::to_value(status)?;
+    let written = serde_json::to_value(written)?;
+    for field in OURS.into_iter().filter(|field| !written[*field].is_null()) {
+        // Null where it is not said any more; reading an absent field gives just that.
+        patch[field] = patch[field].take();
+    }
+    for addresses in ["podIPs", "hostIPs"] {
+        if let Some(list) = patch[addresses].as_array_mut() {
+            list.push(json!({"$patch": "replace"}));
+        }
+    }
+    Ok(patch)
 }
 
 /// When the kubelet accepted the pod: once, and for all restarts of the server.

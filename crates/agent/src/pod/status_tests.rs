@@ -284,3 +284,30 @@ fn phases_and_conditions_of_a_pod_with_a_sidecar() {
     let sidecar = &status.init_container_statuses.unwrap()[0];
     assert_eq!((sidecar.ready, sidecar.started), (true, Some(true)));
 }
+
+#[test]
+fn a_patch_replaces_addresses_and_takes_back_what_is_not_said_any_more() {
+    let stored = json!({
+        "reason": "Evicted", "message": "gone", "podIP": "10.0.0.1", "podIPs": [{"ip": "10.0.0.1"}],
+        "hostIPs": [{"ip": "192.0.2.1"}], "nominatedNodeName": "another",
+        "conditions": [{"type": "DisruptionTarget", "status": "True"}],
+    });
+    let written: PodStatus = serde_json::from_value(stored.clone()).unwrap();
+    let now = json!({
+        "podIP": "10.0.0.2", "podIPs": [{"ip": "10.0.0.2"}], "hostIPs": [{"ip": "192.0.2.2"}],
+        "conditions": [{"type": "Ready", "status": "False"}],
+    });
+    let now: PodStatus = serde_json::from_value(now).unwrap();
+    let mut status = stored;
+    let schema = kinds::schema::lookup("io.k8s.api.core.v1.PodStatus");
+    meta::patch::strategic::apply(&mut status, &patch(&written, &now).unwrap(), schema).unwrap();
+    let conditions = status["conditions"].take();
+    assert_eq!(conditions.as_array().map(Vec::len), Some(2), "{conditions}");
+    assert_eq!(
+        status,
+        json!({
+            "podIP": "10.0.0.2", "podIPs": [{"ip": "10.0.0.2"}], "hostIPs": [{"ip": "192.0.2.2"}],
+            "nominatedNodeName": "another", "conditions": null,
+        })
+    );
+}

@@ -308,8 +308,14 @@ impl Worker {
             return Written::Done;
         }
         let api: Api<Pod> = Api::namespaced(self.context.client.clone(), namespace(pod));
-        let patch = json!({"metadata": {"uid": uid(pod)}, "status": status});
-        let answer = api.patch_status(name(pod), &writes::patch(), &Patch::Strategic(&patch)).await;
+        let written = status::patch(&self.written, &status).map_err(kube::Error::SerdeError);
+        let answer = match written {
+            Ok(patch) => {
+                let patch = Patch::Strategic(json!({"metadata": {"uid": uid(pod)}, "status": patch}));
+                api.patch_status(name(pod), &writes::patch(), &patch).await
+            }
+            Err(error) => Err(error),
+        };
         match answer {
             Ok(_) => {
                 self.written = status;
