@@ -21,6 +21,7 @@ mod active;
 mod draft;
 mod due;
 mod history;
+mod search;
 #[cfg(test)]
 mod testing;
 

@@ -93,6 +93,10 @@ fn split_zone(text: &str) -> Result<(Option<String>, &str), String> {
     let Some((zone, rest)) = rest.split_once(' ') else {
         return Err("invalid schedule format: nothing follows the time zone".to_owned());
     };
+    // Go asks this before it looks for the zone.
+    if zone.starts_with(['/', '\\']) || zone.contains("..") {
+        return Err(format!("provided bad location {zone}: time: invalid location name"));
+    }
     if !is_zone(zone) {
         return Err(format!("provided bad location {zone}: unknown time zone {zone}"));
     }

@@ -1,6 +1,7 @@
 //! The instants at which one CronJob is due: its schedule read in its zone.
 
 use super::schedule::{Schedule, is_zone};
+use super::search;
 use jiff::tz::{TimeZone, TimeZoneDatabase};
 use jiff::{SignedDuration, Timestamp};
 
@@ -41,7 +42,11 @@ impl Ticks {
 
     /// The first instant after `after`; `None` when there is none within five years.
     pub fn next_after(&self, after: Timestamp) -> Option<Timestamp> {
-        walk(&self.schedule, after, &self.zone)
+        match &self.schedule {
+            // A moment after the last, without its fraction of a second.
+            Schedule::Every { seconds } => Timestamp::from_second(after.as_second().checked_add(*seconds)?).ok(),
+            Schedule::Fields(fields) => search::next(fields, after, &self.zone),
+        }
     }
 
     /// The last instant after `after` that is not after `now`, found in logarithmic time.
@@ -105,36 +110,4 @@ pub fn effective(schedule: &str, time_zone: Option<&str>) -> String {
 /// Whether a zone of this name is known.
 pub fn is_known_zone(name: &str) -> bool {
     is_zone(name)
-}
-
-/// Years that a search goes on for.
-const YEARS: i16 = 5;
-
-fn walk(schedule: &Schedule, after: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
-    let fields = match schedule {
-        Schedule::Every { seconds } => return after.checked_add(SignedDuration::from_secs(*seconds)).ok(),
-        Schedule::Fields(fields) => fields,
-    };
-    let has = |set: u64, number: i8| u32::try_from(number).is_ok_and(|number| set >> number & 1 == 1);
-    let minute = after.as_second().div_euclid(60).checked_add(1)?.checked_mul(60)?;
-    let mut at = Timestamp::from_second(minute).ok()?.to_zoned(zone.clone());
-    let last_year = at.year().checked_add(YEARS)?;
-    while at.year() <= last_year {
-        let weekday = at.weekday().to_sunday_zero_offset();
-        let (dom, dow) = (has(fields.days_of_month, at.day()), has(fields.days_of_week, weekday));
-        let is_day = match fields.is_any_day_of_month || fields.is_any_day_of_week {
-            true => dom && dow,
-            false => dom || dow,
-        };
-        if !has(fields.months, at.month()) || !is_day {
-            at = at.tomorrow().ok()?.start_of_day().ok()?;
-        } else if !has(fields.hours, at.hour()) {
-            at = at.checked_add(SignedDuration::from_mins(i64::from(60 - at.minute()))).ok()?;
-        } else if !has(fields.minutes, at.minute()) {
-            at = at.checked_add(SignedDuration::from_mins(1)).ok()?;
-        } else {
-            return Some(at.timestamp());
-        }
-    }
-    None
 }
