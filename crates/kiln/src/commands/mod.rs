@@ -1,10 +1,15 @@
 //! The command line: one module a verb.
 
+mod calls;
+mod choice;
 mod connect;
+mod get;
 mod image;
+mod manifests;
 mod objects;
 mod run;
 mod server;
+mod session;
 mod verdict;
 mod wait;
 
@@ -27,6 +32,8 @@ struct Arguments {
 enum Command {
     /// Run one Job to its end: stream its logs, exit with its code
     Run(run::Arguments),
+    /// Show objects: as a table, JSON, YAML or in columns of your own; -w goes on with what changes
+    Get(get::Arguments),
     /// Wait until objects are as they should be, or never will be
     Wait(wait::Arguments),
     /// Serve the Kubernetes API and run pods, in the foreground
@@ -46,6 +53,7 @@ pub fn main() -> ExitCode {
     };
     let result = match arguments.command {
         Command::Run(arguments) => asynchronously(run::run(arguments)),
+        Command::Get(arguments) => asynchronously(get::run(arguments)),
         Command::Wait(arguments) => asynchronously(wait::run(arguments)),
         Command::Server(arguments) => asynchronously(server::run(arguments)),
         Command::Image(arguments) => image::run(&arguments),

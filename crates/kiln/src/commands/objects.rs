@@ -79,6 +79,28 @@ pub fn qualified(kind: &dyn Kind) -> String {
     if names.group.is_empty() { names.singular.to_owned() } else { format!("{}.{}", names.singular, names.group) }
 }
 
+/// `job.batch/pi`: an object as kubectl names it.
+pub fn title(object: &Value) -> String {
+    let name = meta::object::name(object);
+    match kind_of(object) {
+        Some(kind) => format!("{}/{name}", qualified(kind)),
+        None => format!("{}/{name}", object["kind"].as_str().unwrap_or_default().to_lowercase()),
+    }
+}
+
+/// The problem of an object whose kind there is not here.
+pub fn not_served(object: &Value) -> Problem {
+    let text = |field: &str| object[field].as_str().filter(|text| !text.is_empty()).unwrap_or("nothing").to_owned();
+    Problem::failed(format!("no matches for kind {:?} in version {:?}", text("kind"), text("apiVersion")))
+        .remedy("kiln api-resources lists the kinds that there are")
+}
+
+/// `batch/v1`, or `v1`.
+pub fn api_version(kind: &dyn Kind) -> String {
+    let names = kind.names();
+    format!("{}/{}", names.group, names.version).trim_start_matches('/').to_owned()
+}
+
 /// `/apis/batch/v1/namespaces/default/jobs`. No namespace is all of them.
 pub fn collection(kind: &dyn Kind, namespace: Option<&str>) -> String {
     let names = kind.names();
@@ -94,7 +116,7 @@ pub fn api(client: &kube::Client, kind: &dyn Kind, namespace: Option<&str>) -> A
     let resource = ApiResource {
         group: names.group.into(),
         version: names.version.into(),
-        api_version: format!("{}/{}", names.group, names.version).trim_start_matches('/').into(),
+        api_version: api_version(kind),
         kind: names.kind.into(),
         plural: names.plural.into(),
     };

@@ -1,7 +1,17 @@
 //! What people and scripts see: exit codes, errors as error / cause / what to do. Results go to stdout, talk to stderr.
 
+pub mod columns;
+pub mod form;
+pub mod json;
+pub mod jsonpath;
+pub mod paint;
 pub mod progress;
+pub mod sort;
+pub mod table;
+pub mod tabs;
+pub mod yaml;
 
+use std::io::Write;
 use std::process::ExitCode;
 
 /// How a command ends.
@@ -74,6 +84,11 @@ impl Problem {
         Self { exit: Exit::Internal, what: what.into(), cause: None, remedy: None }
     }
 
+    /// An end about which there is nothing more to say.
+    pub fn silent(exit: Exit) -> Self {
+        Self { exit, what: String::new(), cause: None, remedy: None }
+    }
+
     /// Adds the cause.
     #[must_use]
     pub fn because(mut self, cause: impl ToString) -> Self {
@@ -90,6 +105,9 @@ impl Problem {
 
     /// The text for stderr.
     pub fn render(&self) -> String {
+        if self.what.is_empty() {
+            return String::new();
+        }
         let mut text = format!("error: {}\n", self.what);
         if let Some(cause) = &self.cause {
             text.push_str(&format!("cause: {}\n", cause.replace('\n', "\n       ")));
@@ -99,6 +117,26 @@ impl Problem {
         }
         text
     }
+}
+
+/// Writes a result to stdout. A reader that has seen enough (`| head`) ends the command, and is no failure.
+pub fn print(text: &str) -> Result<(), Problem> {
+    write_bytes(text.as_bytes())
+}
+
+/// The same for bytes that need not be text.
+pub fn write_bytes(bytes: &[u8]) -> Result<(), Problem> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(bytes).and_then(|()| out.flush()) {
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Err(Problem::silent(Exit::Success)),
+        Err(error) => Err(Problem::internal("cannot write the result").because(error)),
+    }
+}
+
+/// Text from a server without what would command a terminal, as kubectl shows it.
+pub fn printable(text: &str) -> String {
+    text.replace('\u{1b}', "^[").replace('\r', "\\r")
 }
 
 /// Prints a problem to stderr and gives its exit.
@@ -116,6 +154,16 @@ mod tests {
         let problem = Problem::usage("no such file: x.yaml").because("line 1\nline 2").remedy("write it");
         assert_eq!(problem.render(), "error: no such file: x.yaml\ncause: line 1\n       line 2\nto do: write it\n");
         assert_eq!(problem.exit.code(), 2);
+    }
+
+    #[test]
+    fn what_is_silent_says_nothing() {
+        assert_eq!(Problem::silent(Exit::Failed).render(), "");
+    }
+
+    #[test]
+    fn terminals_take_no_orders_from_servers() {
+        assert_eq!(printable("a\u{1b}[2Jb\r"), "a^[[2Jb\\r");
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
+use crate::commands::manifests;
 use crate::commands::objects::kind_of;
 use crate::output::Problem;
 
@@ -33,23 +34,12 @@ pub struct FromImage {
 
 /// Reads a YAML or JSON file (`-` is standard input) that holds one Job and whatever it needs.
 pub fn read(path: &Path) -> Result<Manifest, Problem> {
-    let unreadable = |error: std::io::Error| Problem::usage(format!("cannot read {}", path.display())).because(error);
-    let text =
-        if path == Path::new("-") { std::io::read_to_string(std::io::stdin()) } else { std::fs::read_to_string(path) };
-    parse(&text.map_err(unreadable)?, &path.display().to_string())
+    parse(&manifests::text(path)?, &path.display().to_string())
 }
 
 /// Parses a manifest; `source` names it in errors.
 pub fn parse(text: &str, source: &str) -> Result<Manifest, Problem> {
-    // kubectl reads YAML 1.1: `defaultMode: 0755` is 493.
-    let mut options = serde_saphyr::Options::default();
-    options.legacy_octal_numbers = true;
-    let documents: Result<Vec<Value>, _> = serde_saphyr::from_multiple_with_options(text, options);
-    let documents = documents.map_err(|error| Problem::usage(format!("{source} is not valid YAML")).because(error))?;
-    let objects = documents.into_iter().flat_map(|document| match document["kind"].as_str() {
-        Some("List") => document["items"].as_array().cloned().unwrap_or_default(),
-        _ => vec![document],
-    });
+    let objects = manifests::documents(text, source)?.into_iter();
     let (jobs, others): (Vec<Value>, Vec<Value>) = objects.partition(|object| object["kind"] == "Job");
     let count = jobs.len();
     if count == 0 {

@@ -1,0 +1,127 @@
+//! `-f`: the objects that files hold, YAML or JSON; a directory's files, or standard input.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use crate::output::Problem;
+
+/// Which files.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct Files {
+    /// Objects from this file, or a directory's .yaml, .yml and .json files; - is standard input. May be repeated
+    #[arg(short = 'f', long = "filename", value_name = "FILE", value_delimiter = ',')]
+    pub files: Vec<PathBuf>,
+    /// Directories within directories too
+    #[arg(short = 'R', long)]
+    recursive: bool,
+}
+
+impl Files {
+    /// Their objects, in order. Those of a List are taken out of it.
+    pub fn read(&self) -> Result<Vec<Value>, Problem> {
+        let mut objects = Vec::new();
+        for file in &self.files {
+            if file.to_str().is_some_and(|text| text.starts_with("http://") || text.starts_with("https://")) {
+                return Err(Problem::usage(format!("kiln reads no manifests from the network: {}", file.display()))
+                    .remedy("fetch it, look at it, and give the file"));
+            }
+            for path in expand(file, self.recursive)? {
+                objects.extend(documents(&text(&path)?, &path.display().to_string())?);
+            }
+        }
+        if objects.is_empty() && !self.files.is_empty() {
+            let names: Vec<String> = self.files.iter().map(|file| file.display().to_string()).collect();
+            return Err(Problem::usage(format!("there are no objects in {}", names.join(", "))));
+        }
+        Ok(objects)
+    }
+}
+
+/// The text of a file; `-` is standard input.
+pub fn text(path: &Path) -> Result<String, Problem> {
+    let unreadable = |error: std::io::Error| Problem::usage(format!("cannot read {}", path.display())).because(error);
+    let text =
+        if path == Path::new("-") { std::io::read_to_string(std::io::stdin()) } else { std::fs::read_to_string(path) };
+    text.map_err(unreadable)
+}
+
+fn expand(path: &Path, recursive: bool) -> Result<Vec<PathBuf>, Problem> {
+    if !path.is_dir() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let unreadable = |error: std::io::Error| Problem::usage(format!("cannot read {}", path.display())).because(error);
+    let entries = std::fs::read_dir(path).map_err(unreadable)?.collect::<Result<Vec<_>, _>>().map_err(unreadable)?;
+    let mut paths: Vec<PathBuf> = entries.into_iter().map(|entry| entry.path()).collect();
+    paths.sort();
+    let mut files = Vec::new();
+    for path in paths {
+        // A link to a directory could lead round in a circle.
+        let is_directory = path.is_dir() && !path.is_symlink();
+        if is_directory && recursive {
+            files.extend(expand(&path, true)?);
+        }
+        let is_manifest = path.extension().is_some_and(|end| end == "yaml" || end == "yml" || end == "json");
+        if is_manifest && !path.is_dir() {
+            files.push(path);
+        }
+    }
+    Ok(files)
+}
+
+/// The objects of a text; `source` names it in errors.
+pub fn documents(text: &str, source: &str) -> Result<Vec<Value>, Problem> {
+    // kubectl reads YAML 1.1: `defaultMode: 0755` is 493.
+    let mut options = serde_saphyr::Options::default();
+    options.legacy_octal_numbers = true;
+    let documents: Result<Vec<Value>, _> = serde_saphyr::from_multiple_with_options(text, options);
+    let documents = documents.map_err(|error| Problem::usage(format!("{source} is not valid YAML")).because(error))?;
+    let objects = documents.into_iter().filter(|document| !document.is_null());
+    Ok(objects
+        .flat_map(|document| match document["kind"].as_str() {
+            Some("List") => document["items"].as_array().cloned().unwrap_or_default(),
+            _ => vec![document],
+        })
+        .collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_holds_documents_and_lists() {
+        let text = "kind: Job\nmode: 0755\n---\n---\nkind: List\nitems: [{kind: Pod}, {kind: Secret}]\n";
+        let objects = documents(text, "x").unwrap();
+        let kinds: Vec<&str> = objects.iter().filter_map(|object| object["kind"].as_str()).collect();
+        assert_eq!(kinds, ["Job", "Pod", "Secret"]);
+        assert_eq!(objects[0]["mode"], 493);
+        assert!(documents("a: [", "x.yaml").unwrap_err().what.contains("x.yaml is not valid YAML"));
+    }
+
+    #[test]
+    fn a_directory_stands_for_its_manifests() {
+        let directory = tempfile::tempdir().unwrap();
+        let put = |name: &str, text: &str| {
+            let path = directory.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        };
+        put("b.yaml", "kind: B");
+        put("a.json", r#"{"kind":"A"}"#);
+        put("deep/c.yml", "kind: C");
+        put("README.md", "x: [");
+        let kinds = |recursive: bool| {
+            let files = Files { files: vec![directory.path().into()], recursive };
+            files.read().unwrap().iter().map(|object| object["kind"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+        };
+        assert_eq!(kinds(false), ["A", "B"]);
+        assert_eq!(kinds(true), ["A", "B", "C"]);
+    }
+
+    #[test]
+    fn nothing_is_fetched() {
+        let files = Files { files: vec!["https://example.org/x.yaml".into()], recursive: false };
+        assert!(files.read().unwrap_err().what.contains("no manifests from the network"));
+    }
+}

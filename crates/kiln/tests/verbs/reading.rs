@@ -1,0 +1,274 @@
+//! Verbs that only look: every line through real kubectl and through kiln.
+
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+
+use crate::support::{Kubectl, Server, kubectl, stderr};
+use crate::{all_same, ok, ours};
+
+/// Objects of many kinds and states. They are made, and have come to rest, before anybody looks.
+const OBJECTS: &str = r##"
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: odd, labels: {app: odd, tier.example.org/name: back}}
+data:
+  script.sh: "#!/bin/sh\nset -e\n\necho \"a & b\" <in >out\n"
+  number: "12"
+  word: "yes"
+  empty: ""
+  time: "10:30"
+  date: "2026-01-01"
+  long: "This sentence goes on for more than eighty columns, so that what writes it must fold it somewhere after that."
+  quoted: "it's: this sentence also goes on for more than eighty columns, and it has what needs quotes in it: a colon"
+  tab: "a\tb"
+  trail: "line \nnext"
+  lines: "a\n\n"
+  indented: "  a\nb"
+  star: "*/5 * * * *"
+  dash: "- x"
+  hash: "a #b"
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: keys}
+stringData: {user: admin, password: 'p#ss: w'}
+---
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: {name: claim}
+spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}
+---
+apiVersion: batch/v1
+kind: Job
+metadata: {name: good, labels: {app: good, size: "10"}, annotations: {example.org/why: "a \"reason\""}}
+spec:
+  backoffLimit: 2
+  template:
+    metadata: {labels: {app: good}}
+    spec:
+      restartPolicy: Never
+      containers: [{name: main, image: kiln/demo, command: [seq, "3"], env: [{name: A, value: "1"}]}]
+---
+apiVersion: batch/v1
+kind: Job
+metadata: {name: bad, labels: {app: bad, size: "9"}}
+spec:
+  backoffLimit: 0
+  template:
+    spec:
+      restartPolicy: Never
+      containers: [{name: main, image: kiln/demo, command: [fail, "42"]}]
+---
+apiVersion: batch/v1
+kind: Job
+metadata: {name: indexed}
+spec:
+  completions: 2
+  parallelism: 2
+  completionMode: Indexed
+  suspend: true
+  template:
+    spec:
+      restartPolicy: Never
+      containers: [{name: main, image: kiln/demo, command: [echo, hi]}]
+---
+apiVersion: batch/v1
+kind: CronJob
+metadata: {name: nightly, labels: {app: cron}}
+spec:
+  schedule: "30 3 * * *"
+  timeZone: Europe/Berlin
+  suspend: true
+  jobTemplate:
+    spec:
+      template:
+        spec:
+          restartPolicy: OnFailure
+          containers: [{name: main, image: kiln/demo, command: [echo, hi]}]
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: runs, labels: {app: runs}}
+spec:
+  containers: [{name: main, image: kiln/demo, command: [sleep, "3600"]}]
+"##;
+
+/// A server with them.
+fn at_rest(kubectl: &Kubectl) -> Server {
+    let server = Server::start();
+    let created = server.with_input(kubectl, &["create", "-f", "-"], OBJECTS);
+    assert!(created.status.success(), "{}", stderr(&created));
+    let wait =
+        |what: &str, object: &str| server.ok(kubectl, &["wait", "--timeout=90s", &format!("--for={what}"), object]);
+    wait("condition=complete", "job/good");
+    wait("condition=failed", "job/bad");
+    wait("condition=Ready", "pod/runs");
+    wait("jsonpath={.status.conditions[0].type}=Suspended", "job/indexed");
+    server
+}
+
+#[test]
+fn get_is_kubectls() {
+    let kubectl = kubectl();
+    let server = at_rest(&kubectl);
+    let lines = [
+        "get jobs",
+        "get job good",
+        "get jobs good bad",
+        "get job/good",
+        "get job/good cronjob/nightly pod/runs",
+        "get jobs -o wide",
+        "get jobs,cronjobs",
+        "get job,cj -o wide",
+        "get all",
+        "get all -A",
+        "get pods -A",
+        "get pods -o wide",
+        "get jobs.batch",
+        "get jobs.v1.batch",
+        "get jobs --show-labels",
+        "get jobs -L app,size",
+        "get jobs -L app --show-labels -A",
+        "get cm -L tier.example.org/name",
+        "get jobs --no-headers",
+        "get jobs --show-kind",
+        "get jobs -l app=good",
+        "get jobs -l 'app in (good,bad)'",
+        "get jobs -l '!app'",
+        "get jobs -l app=none",
+        "get pods --field-selector status.phase=Running",
+        "get pods --field-selector status.phase!=Running,metadata.namespace=default -o name",
+        "get jobs --sort-by=.metadata.name",
+        "get jobs --sort-by={.metadata.labels.size}",
+        "get jobs --sort-by=.status.completionTime",
+        "get jobs --sort-by=metadata.name -o name",
+        "get jobs -o name",
+        "get jobs,pods -o name",
+        "get configmap odd -o yaml",
+        "get configmap odd -o json",
+        "get cm odd -oyaml --show-managed-fields",
+        "get secret keys -o yaml",
+        "get jobs -o yaml",
+        "get jobs -o json",
+        "get job good bad -o json",
+        "get job good -o json",
+        "get pod runs -o yaml",
+        "get pods -o json -l app=none",
+        "get jobs,cj -o yaml",
+        "get nodes",
+        "get nodes -o yaml",
+        "get ns",
+        "get ns default -o yaml",
+        "get namespaces,nodes",
+        "get pvc",
+        "get pvc,pv -A",
+        "get pv,pvc -A",
+        "get storageclass",
+        "get events -o name",
+        "get sa",
+        "get clusterroles",
+        "get roles -A",
+        "get rolebindings -A -o wide",
+        "get leases -A",
+        "get pc",
+        "get quota",
+        "get job none",
+        "get job good none",
+        "get job none --ignore-not-found",
+        "get jobs -n none",
+        "get job none -o yaml",
+        "get job good none -o name",
+        "get nothing",
+        "get",
+        "get job good -A",
+        "get job good -l a=b",
+        "get jobs -l 'a in ('",
+        "get jobs -o jsonpath={.items[*].metadata.name}",
+        "get jobs -o jsonpath='{range .items[*]}{.metadata.name}{\"\\t\"}{.status.conditions[-1].type}{\"\\n\"}{end}'",
+        "get jobs -o jsonpath='{.items[?(@.metadata.name==\"bad\")].status}'",
+        "get jobs -o jsonpath='{.items[?(@.spec.backoffLimit>0)].metadata.name}'",
+        "get jobs -o jsonpath='{.items[0:2].metadata.name} {.items[-1].kind}'",
+        "get jobs -o jsonpath='{..image}'",
+        "get jobs -o jsonpath='{.items[*].metadata.labels}'",
+        "get jobs -o jsonpath='{.items[*][\"metadata.name\",\"kind\"]}'",
+        "get jobs -o jsonpath='{.items[99]}'",
+        "get jobs -o jsonpath='{.kind} {.items[0,1].metadata.name}'",
+        "get job good -o jsonpath={.spec.template.spec.containers[0].command}",
+        "get job good -o jsonpath='{.metadata.annotations.example\\.org/why}'",
+        "get job good -o jsonpath={.none}",
+        "get job good -o jsonpath={.metadata.labels",
+        "get job good -o jsonpath-as-json={.spec.template.spec.containers[*]}",
+        "get cm odd -o jsonpath={.data}",
+        "get cm odd -o jsonpath={.data.script\\.sh}",
+        "get jobs -o custom-columns=NAME:.metadata.name,IMAGE:.spec.template.spec.containers[*].image",
+        "get jobs -o custom-columns=NAME:metadata.name,X:.none,L:.metadata.labels,C:.spec.template.spec.containers[0].command",
+        "get jobs -o custom-columns=NAME:.metadata.name --no-headers",
+        "get jobs -o custom-columns=NAME",
+        "get pods -l app=none -o custom-columns=NAME:.metadata.name",
+        "get jobs -o xml",
+        "get --raw /version",
+        "get --raw /api/v1/nothing",
+    ];
+    all_same(&server, &kubectl, &lines);
+}
+
+/// Lines of a watch, until there are as many; whoever watches is then killed.
+fn watched(mut command: std::process::Command, n_lines: usize, act: impl FnOnce()) -> Vec<String> {
+    let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+    // The first line shows that it looks.
+    let first = lines.next();
+    act();
+    let seen = first.into_iter().chain(lines.take(n_lines - 1)).collect();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    seen
+}
+
+#[test]
+fn watches_show_what_changes() {
+    let kubectl = kubectl();
+    let server = at_rest(&kubectl);
+    let mut n = 0;
+    let mut change = || {
+        n += 1;
+        server.ok(&kubectl, &["label", "configmap", "odd", "--overwrite", &format!("n=a-rather-long-value-{n}")]);
+    };
+    for (words, n_lines) in [
+        (&["get", "cm", "-w", "-L", "app"][..], 4),
+        (&["get", "cm", "odd", "-w"], 3),
+        (&["get", "cm", "odd", "-w", "-o", "jsonpath={.metadata.name}{\"\\n\"}"], 2),
+        (&["get", "cm", "odd", "-w", "-o", "name"], 2),
+        (&["get", "cm", "-w", "--output-watch-events"], 4),
+        (&["get", "cm", "odd", "-w", "-o", "custom-columns=N:.metadata.name"], 3),
+    ] {
+        let seen = watched(ours(&server, words), n_lines, &mut change);
+        let expect = watched(server.kubectl(&kubectl, words), n_lines, &mut change);
+        let without_ages = |lines: Vec<String>| {
+            let is_age =
+                |word: &str| word.ends_with('s') && word[..word.len() - 1].bytes().all(|byte| byte.is_ascii_digit());
+            lines
+                .into_iter()
+                .map(|line| {
+                    let words = line.split(' ').map(|word| if is_age(word) { "AGE" } else { word });
+                    words.collect::<Vec<_>>().join(" ").trim_end().to_owned()
+                })
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(without_ages(seen), without_ages(expect), "{words:?}");
+    }
+}
+
+#[test]
+fn a_reader_that_has_seen_enough_ends_a_watch() {
+    let kubectl = kubectl();
+    let server = at_rest(&kubectl);
+    assert!(ok(&server, &["get", "jobs", "-o", "name"]).contains("job.batch/good\n"));
+    let mut child = ours(&server, &["get", "cm", "-w", "-o", "name"]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut first = String::new();
+    let mut reader = BufReader::new(child.stdout.take().unwrap());
+    reader.read_line(&mut first).unwrap();
+    drop(reader);
+    server.ok(&kubectl, &["label", "configmap", "odd", "seen=enough"]);
+    assert!(child.wait().unwrap().success());
+}
