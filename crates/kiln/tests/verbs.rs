@@ -5,6 +5,8 @@
 #[path = "verbs/reading.rs"]
 mod reading;
 mod support;
+#[path = "verbs/writing.rs"]
+mod writing;
 
 use std::process::{Command, Output};
 

@@ -48,9 +48,8 @@ impl Refusal {
     /// As a problem of the command line's user.
     pub fn problem(self) -> Problem {
         match self {
-            // kubectl's words for what exactly is not there, and for all that is wrong with an object.
-            Refusal::Status(status) if status.code < 500 => Problem::failed(status.message),
-            Refusal::Status(status) => Problem::internal("the server failed").because(status.message),
+            // The server's own words: what exactly is not there, and all that is wrong with an object.
+            Refusal::Status(status) => Problem::failed(status.message),
             Refusal::NoAnswer(cause) => Problem::internal("the server does not answer")
                 .because(cause)
                 .remedy("check that the server is running: kiln server"),
@@ -149,12 +148,6 @@ pub async fn json(
 /// GET of JSON.
 pub async fn get(client: &kube::Client, path: &str) -> Result<Value, Refusal> {
     json(client, "GET", path, JSON, EMPTY).await
-}
-
-/// POST of an object.
-pub async fn post(client: &kube::Client, path: &str, object: &Value) -> Result<Value, Refusal> {
-    let body = object.to_string();
-    json(client, "POST", path, JSON, Payload { content_type: JSON, body: body.as_bytes() }).await
 }
 
 /// An answer that comes bit by bit: a watch, a log.

@@ -1,17 +1,24 @@
 //! The command line: one module a verb.
 
+mod apply;
 mod calls;
 mod choice;
 mod connect;
+mod create;
+mod delete;
 mod get;
 mod image;
+mod label;
 mod manifests;
 mod objects;
+mod patch;
 mod run;
 mod server;
 mod session;
+mod targets;
 mod verdict;
 mod wait;
+mod writes;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -34,6 +41,18 @@ enum Command {
     Run(run::Arguments),
     /// Show objects: as a table, JSON, YAML or in columns of your own; -w goes on with what changes
     Get(get::Arguments),
+    /// Make objects, or make them as files say (server-side apply)
+    Apply(apply::Arguments),
+    /// Make objects: from files, or by a word for their kind
+    Create(create::Arguments),
+    /// Delete objects, and wait until they are gone
+    Delete(delete::Arguments),
+    /// Change fields of objects
+    Patch(patch::Arguments),
+    /// Set and remove labels: KEY=VALUE sets, KEY- removes
+    Label(label::Arguments),
+    /// Set and remove annotations: KEY=VALUE sets, KEY- removes
+    Annotate(label::Arguments),
     /// Wait until objects are as they should be, or never will be
     Wait(wait::Arguments),
     /// Serve the Kubernetes API and run pods, in the foreground
@@ -54,6 +73,12 @@ pub fn main() -> ExitCode {
     let result = match arguments.command {
         Command::Run(arguments) => asynchronously(run::run(arguments)),
         Command::Get(arguments) => asynchronously(get::run(arguments)),
+        Command::Apply(arguments) => asynchronously(apply::run(arguments)),
+        Command::Create(arguments) => asynchronously(create::run(arguments)),
+        Command::Delete(arguments) => asynchronously(delete::run(arguments)),
+        Command::Patch(arguments) => asynchronously(patch::run(arguments)),
+        Command::Label(arguments) => asynchronously(label::run(arguments, label::What::Labels)),
+        Command::Annotate(arguments) => asynchronously(label::run(arguments, label::What::Annotations)),
         Command::Wait(arguments) => asynchronously(wait::run(arguments)),
         Command::Server(arguments) => asynchronously(server::run(arguments)),
         Command::Image(arguments) => image::run(&arguments),

@@ -110,6 +110,18 @@ pub fn collection(kind: &dyn Kind, namespace: Option<&str>) -> String {
     format!("{root}/{}{namespace}/{}", names.version, names.plural)
 }
 
+/// The objects of an answer. Those of a list do not say what they are, for the list does.
+pub fn items(kind: &dyn Kind, mut answer: Value) -> Vec<Value> {
+    let Some(items) = answer.get_mut("items").and_then(Value::as_array_mut) else { return vec![answer] };
+    let api_version = api_version(kind);
+    let complete = |mut item: Value| {
+        item["apiVersion"] = api_version.as_str().into();
+        item["kind"] = kind.names().kind.into();
+        item
+    };
+    std::mem::take(items).into_iter().map(complete).collect()
+}
+
 /// The objects of a kind, for what needs no more of them than JSON. No namespace is all of them.
 pub fn api(client: &kube::Client, kind: &dyn Kind, namespace: Option<&str>) -> Api<DynamicObject> {
     let names = kind.names();

@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+use meta::patch::go_text;
+
 use super::jsonpath::{Template, relaxed};
 
 /// A column: its heading, and the path to its value.
@@ -67,22 +69,6 @@ impl Columns {
             Ok(if texts.is_empty() { "<none>".to_owned() } else { texts.join(",") })
         });
         Ok(format!("{}\n", cells.collect::<Result<Vec<String>, String>>()?.join("\t")))
-    }
-}
-
-/// A value as Go's `fmt.Sprint` shows it: `[a b]`, `map[a:1 b:2]`.
-fn go_text(value: &Value) -> String {
-    match value {
-        Value::Null => "<nil>".into(),
-        Value::String(text) => text.clone(),
-        Value::Array(items) => format!("[{}]", items.iter().map(go_text).collect::<Vec<_>>().join(" ")),
-        Value::Object(fields) => {
-            let mut fields: Vec<String> =
-                fields.iter().map(|(key, value)| format!("{key}:{}", go_text(value))).collect();
-            fields.sort();
-            format!("map[{}]", fields.join(" "))
-        }
-        Value::Bool(_) | Value::Number(_) => value.to_string(),
     }
 }
 

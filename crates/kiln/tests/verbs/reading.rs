@@ -140,7 +140,6 @@ fn get_is_kubectls() {
         "get pods --field-selector status.phase!=Running,metadata.namespace=default -o name",
         "get jobs --sort-by=.metadata.name",
         "get jobs --sort-by={.metadata.labels.size}",
-        "get jobs --sort-by=.status.completionTime",
         "get jobs --sort-by=metadata.name -o name",
         "get jobs -o name",
         "get jobs,pods -o name",

@@ -231,7 +231,7 @@ impl Request<'_> {
         for wanted in wanted {
             for path in self.paths(wanted) {
                 match calls::get(&self.session.client, &path).await {
-                    Ok(answer) => found.extend(items(wanted.kind, answer)),
+                    Ok(answer) => found.extend(objects::items(wanted.kind, answer)),
                     Err(refusal) => self.note(refusal, &mut refusals),
                 }
             }
@@ -263,18 +263,6 @@ impl Request<'_> {
         };
         output::print(&text.map_err(|cause| Problem::failed("the template does not fit the object").because(cause))?)
     }
-}
-
-/// The objects of an answer. Those of a list do not say what they are, for the list does.
-fn items(kind: &dyn Kind, mut answer: Value) -> Vec<Value> {
-    let Some(items) = answer.get_mut("items").and_then(Value::as_array_mut) else { return vec![answer] };
-    let api_version = objects::api_version(kind);
-    let complete = |mut item: Value| {
-        item["apiVersion"] = api_version.as_str().into();
-        item["kind"] = kind.names().kind.into();
-        item
-    };
-    std::mem::take(items).into_iter().map(complete).collect()
 }
 
 /// Tells every refusal; the last one is the command's end.

@@ -8,7 +8,7 @@ use super::super::calls::{self, Refusal};
 use super::super::choice::Wanted;
 use super::super::objects;
 use super::super::session::Session;
-use super::{Arguments, Request, items};
+use super::{Arguments, Request};
 use crate::output::form::{self, Form};
 use crate::output::tabs::{self, Widths};
 use crate::output::{self, Exit, Problem, table};
@@ -71,7 +71,7 @@ impl Printer<'_> {
             return Ok(revision);
         }
         if self.request.is_in_other_form() {
-            for object in items(self.kind, answer) {
+            for object in objects::items(self.kind, answer) {
                 self.object("ADDED", object)?;
             }
         } else if let Value::Array(rows) = answer["rows"].take() {
@@ -126,8 +126,8 @@ impl Printer<'_> {
         if self.request.arguments.output_watch_events {
             let has_heading = !self.is_begun && !shown.is_headless;
             let prefixed = text.lines().enumerate().map(|(position, line)| match position == 0 && has_heading {
-                true => format!("EVENT\t{line}\n"),
-                false => format!("{what}\t{line}\n"),
+                true => format!("{:<8}\t{line}\n", "EVENT"),
+                false => format!("{what:<8}\t{line}\n"),
             });
             text = prefixed.collect();
         }
