@@ -75,6 +75,11 @@ fn the_exit_code_is_the_jobs() {
     let all = wait(&server, &["jobs", "--all"]);
     assert_eq!(all.status.code(), Some(42), "{all:?}");
     assert_eq!(stdout(&all), "job.batch/good condition met\n");
+    let succeeded = wait(&server, &["job/good", "--for=jsonpath={.status.succeeded}=1"]);
+    check(&succeeded, 0, "job.batch/good condition met\n", "");
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), job("good", "echo fine")).unwrap();
+    check(&wait(&server, &["-f", file.path().to_str().unwrap()]), 0, "job.batch/good condition met\n", "");
     let chosen = wait(&server, &["jobs", "-l", "job-name=good"]);
     check(&chosen, 0, "job.batch/good condition met\n", "");
     check(&wait(&server, &["pod", "-l", "job-name=good", "--for=condition=Ready"]), 1, "", "its phase is Succeeded");
@@ -89,7 +94,12 @@ fn mistakes_are_told_at_once() {
     check(&wait(&server, &["jobs"]), 2, "", "which jobs?");
     check(&wait(&server, &["jobs", "-l", "a=b"]), 1, "", "no matching resources found");
     check(&wait(&server, &["jbos/x"]), 2, "", "did you mean \"jobs\"?");
-    check(&wait(&server, &["job/x", "--for=complete"]), 2, "", "condition=NAME[=STATUS], delete or create");
+    check(
+        &wait(&server, &["job/x", "--for=complete"]),
+        2,
+        "",
+        "condition=NAME[=STATUS], jsonpath=PATH[=VALUE], delete",
+    );
     check(&command(&server, &["wait", "job/x", "--for=create", "--timeout=0"]).output().unwrap(), 124, "", "timed out");
     let nowhere = kiln(&["wait", "job/x", "--kubeconfig", "/nowhere"]).output().unwrap();
     check(&nowhere, 2, "", "cannot use the kubeconfig /nowhere");

@@ -9,12 +9,14 @@ mod delete;
 mod get;
 mod image;
 mod label;
+mod logs;
 mod manifests;
 mod objects;
 mod patch;
 mod run;
 mod server;
 mod session;
+mod streams;
 mod targets;
 mod verdict;
 mod wait;
@@ -53,6 +55,8 @@ enum Command {
     Label(label::Arguments),
     /// Set and remove annotations: KEY=VALUE sets, KEY- removes
     Annotate(label::Arguments),
+    /// Show what containers print; of a Job, what all its pods print, retries included
+    Logs(logs::Arguments),
     /// Wait until objects are as they should be, or never will be
     Wait(wait::Arguments),
     /// Serve the Kubernetes API and run pods, in the foreground
@@ -79,6 +83,7 @@ pub fn main() -> ExitCode {
         Command::Patch(arguments) => asynchronously(patch::run(arguments)),
         Command::Label(arguments) => asynchronously(label::run(arguments, label::What::Labels)),
         Command::Annotate(arguments) => asynchronously(label::run(arguments, label::What::Annotations)),
+        Command::Logs(arguments) => asynchronously(logs::run(arguments)),
         Command::Wait(arguments) => asynchronously(wait::run(arguments)),
         Command::Server(arguments) => asynchronously(server::run(arguments)),
         Command::Image(arguments) => image::run(&arguments),

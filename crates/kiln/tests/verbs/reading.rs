@@ -91,6 +91,16 @@ kind: Pod
 metadata: {name: runs, labels: {app: runs}}
 spec:
   containers: [{name: main, image: kiln/demo, command: [sleep, "3600"]}]
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: two-containers}
+spec:
+  restartPolicy: Never
+  initContainers: [{name: before, image: kiln/demo, command: [echo, prepares]}]
+  containers:
+  - {name: first, image: kiln/demo, command: [seq, "12"]}
+  - {name: second, image: kiln/demo, command: [echo, "second"]}
 "##;
 
 /// A server with them.
@@ -103,6 +113,7 @@ fn at_rest(kubectl: &Kubectl) -> Server {
     wait("condition=complete", "job/good");
     wait("condition=failed", "job/bad");
     wait("condition=Ready", "pod/runs");
+    wait("jsonpath={.status.phase}=Succeeded", "pod/two-containers");
     wait("jsonpath={.status.conditions[0].type}=Suspended", "job/indexed");
     server
 }
@@ -209,6 +220,104 @@ fn get_is_kubectls() {
         "get --raw /api/v1/nothing",
     ];
     all_same(&server, &kubectl, &lines);
+}
+
+#[test]
+fn logs_are_kubectls() {
+    let kubectl = kubectl();
+    let server = at_rest(&kubectl);
+    let lines = [
+        "logs job/good",
+        "logs job/good -c main",
+        "logs job/good --timestamps",
+        "logs job/good --tail=1",
+        "logs job/good --tail=0",
+        "logs job/good --prefix",
+        "logs job/good --all-containers",
+        "logs job/good --since=1h",
+        "logs job/good --limit-bytes=3",
+        "logs job/good -f",
+        "logs job/bad",
+        "logs -l app=good",
+        "logs -l app=good --prefix --tail=2",
+        "logs -l app=none",
+        "logs runs",
+        "logs pod/runs --tail=-1",
+        "logs pod/two-containers -c second",
+        "logs pod/two-containers",
+        "logs two-containers second",
+        "logs two-containers --all-containers --prefix",
+        "logs two-containers -c none",
+        "logs runs -p",
+        "logs none",
+        "logs job/none",
+        "logs cm/odd",
+        "logs",
+        "logs runs --tail=-2",
+    ];
+    all_same(&server, &kubectl, &lines);
+}
+
+/// Each pod prints its index; the first run of index 1 fails.
+const RETRIED: &str = r##"
+apiVersion: batch/v1
+kind: Job
+metadata: {name: retried}
+spec:
+  completions: 3
+  parallelism: 1
+  completionMode: Indexed
+  backoffLimit: 3
+  template:
+    spec:
+      restartPolicy: Never
+      volumes: [{name: v, persistentVolumeClaim: {claimName: claim}}]
+      containers:
+      - name: main
+        image: kiln/host
+        volumeMounts: [{name: v, mountPath: /mnt}]
+        command: [sh, -c, 'echo index $JOB_COMPLETION_INDEX; if [ $JOB_COMPLETION_INDEX = 1 ] && mkdir /mnt/once 2>/dev/null; then echo fails; exit 1; fi; echo done']
+---
+apiVersion: batch/v1
+kind: CronJob
+metadata: {name: by-hand}
+spec:
+  schedule: "@yearly"
+  jobTemplate: {spec: {template: {spec: {restartPolicy: Never, containers: [{name: main, image: kiln/demo, command: [echo, from the CronJob]}]}}}}
+"##;
+
+#[test]
+fn logs_of_a_job_are_those_of_all_its_pods_to_its_end() {
+    let kubectl = kubectl();
+    let server = at_rest(&kubectl);
+    let created = server.with_input(&kubectl, &["create", "-f", "-"], RETRIED);
+    assert!(created.status.success(), "{}", stderr(&created));
+    // It is followed from its beginning, through the retry, and the command ends when the Job does.
+    let followed = ok(&server, &["logs", "-f", "job/retried"]);
+    let expect = "[0] index 0\n[0] done\n[1] index 1\n[1] fails\n[1] index 1\n[1] done\n[2] index 2\n[2] done\n";
+    let mut lines: Vec<&str> = followed.lines().collect();
+    // After a failure index 2 may run before the retry.
+    lines.sort_by_key(|line| &line[..3]);
+    assert_eq!(lines.join("\n") + "\n", expect);
+    server.ok(&kubectl, &["wait", "--for=condition=complete", "job/retried"]);
+    assert_eq!(ok(&server, &["logs", "job/retried"]), expect);
+    assert_eq!(ok(&server, &["logs", "-f", "job/retried", "--tail=1"]).lines().count(), 4);
+    assert!(ok(&server, &["logs", "job/retried", "--prefix"]).starts_with("[pod/retried-0-"));
+
+    // Containers that run side by side are followed side by side.
+    let together = ok(&server, &["logs", "-f", "two-containers", "--all-containers"]);
+    assert_eq!(together.lines().count(), 14, "{together}");
+
+    let none = ours(&server, &["logs", "cronjob/by-hand"]).output().unwrap();
+    assert!(stderr(&none).contains("has no Job yet"), "{}", stderr(&none));
+    server.ok(&kubectl, &["create", "job", "now", "--from=cronjob/by-hand"]);
+    assert_eq!(ok(&server, &["logs", "-f", "cronjob/by-hand"]), "from the CronJob\n");
+    // A Job that is deleted ends the following as well.
+    server.ok(&kubectl, &["create", "job", "long", "--image=kiln/host", "--", "sh", "-c", "echo begun; sleep 3600"]);
+    let seen = watched(ours(&server, &["logs", "-f", "job/long"]), 1, || {
+        server.ok(&kubectl, &["delete", "job", "long"]);
+    });
+    assert_eq!(seen, ["begun"]);
 }
 
 /// Lines of a watch, until there are as many; whoever watches is then killed.

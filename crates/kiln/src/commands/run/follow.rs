@@ -4,15 +4,15 @@ use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use futures::{AsyncBufRead, AsyncBufReadExt, StreamExt, TryStreamExt};
+use futures::{StreamExt, TryStreamExt};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{Event, Pod};
 use kube::Api;
 use kube::runtime::watcher;
 use parking_lot::Mutex;
-use tokio::task::JoinSet;
 
 use crate::commands::objects::request;
+use crate::commands::streams::{Followers, Line, Output};
 use crate::commands::verdict::{self, Ended, Verdict};
 use crate::output::Problem;
 use crate::output::progress::Progress;
@@ -52,13 +52,11 @@ pub async fn to_the_end(
     let namespace = job.metadata.namespace.clone().unwrap_or_default();
     let uid = job.metadata.uid.clone().unwrap_or_default();
     let (lines, mut printed) = tokio::sync::mpsc::unbounded_channel();
-    let mut logs = Logs {
-        client: client.clone(),
-        namespace: namespace.clone(),
-        prefixed: prefixed(&job),
-        lines,
-        seen: HashSet::new(),
-        tasks: JoinSet::new(),
+    let is_prefixed = prefixed(&job);
+    let mut logs = Followers::new(client.clone(), namespace.clone(), Output::Apart, Vec::new(), lines);
+    let follow_started = |logs: &mut Followers, pods: &BTreeMap<String, Pod>| {
+        let prefix = |pod: &Pod, _: &str| Some(format!("[{}] ", pod.metadata.name.as_deref()?)).filter(|_| is_prefixed);
+        logs.follow_started(pods.values(), |_, _| true, prefix);
     };
     let tail = Tail::default();
 
@@ -85,7 +83,7 @@ pub async fn to_the_end(
             event = jobs.try_next() => world.job_event(event.map_err(lost)?, &uid),
             event = pods.try_next() => {
                 world.pod_event(event.map_err(lost)?);
-                logs.follow_started(&world.pods);
+                follow_started(&mut logs, &world.pods);
             }
             event = events.try_next() => {
                 let event = event.map_err(lost)?;
@@ -97,9 +95,8 @@ pub async fn to_the_end(
             _ = look_again.tick(), if alone => {}
         }
     };
-    logs.follow_started(&world.pods);
-    let Logs { mut tasks, lines, .. } = logs;
-    drop(lines);
+    follow_started(&mut logs, &world.pods);
+    let mut tasks = logs.finish();
     let drained = tokio::time::timeout(LOGS_TRAIL, async {
         while let Some(line) = printed.recv().await {
             print(&line, progress, &tail);
@@ -204,20 +201,13 @@ fn warning(event: Option<watcher::Event<Event>>, world: &World, warned: &mut Has
     (ours && warned.insert(text.clone())).then_some(text)
 }
 
-/// One line of a container's output.
-struct Line {
-    stderr: bool,
-    prefix: Option<String>,
-    bytes: Vec<u8>,
-}
-
 fn print(line: &Line, progress: &Progress, tail: &Tail) {
     let mut text = Vec::new();
     if let Some(prefix) = &line.prefix {
         text.extend_from_slice(prefix.as_bytes());
     }
     text.extend_from_slice(&line.bytes);
-    if line.stderr {
+    if line.is_stderr {
         progress.stderr(&text)
     } else {
         progress.stdout(&text)
@@ -226,67 +216,5 @@ fn print(line: &Line, progress: &Progress, tail: &Tail) {
     tail.push_back(String::from_utf8_lossy(&line.bytes).trim_end().to_owned());
     if LAST_LINES < tail.len() {
         tail.pop_front();
-    }
-}
-
-/// Follows each run of each container once, each stream by itself.
-struct Logs {
-    client: kube::Client,
-    namespace: String,
-    prefixed: bool,
-    lines: tokio::sync::mpsc::UnboundedSender<Line>,
-    /// pod, container, restart count
-    seen: HashSet<(String, String, i32)>,
-    tasks: JoinSet<()>,
-}
-
-impl Logs {
-    fn follow_started(&mut self, pods: &BTreeMap<String, Pod>) {
-        for (pod, status) in
-            pods.iter().flat_map(|(name, pod)| verdict::statuses(pod).map(move |status| (name, status)))
-        {
-            let state = status.state.as_ref();
-            let started = state.is_some_and(|state| state.running.is_some() || state.terminated.is_some());
-            let run = (pod.clone(), status.name.clone(), status.restart_count);
-            if !started || !self.seen.insert(run) {
-                continue;
-            }
-            for stream in ["Stdout", "Stderr"] {
-                self.follow(pod, &status.name, stream);
-            }
-        }
-    }
-
-    fn follow(&mut self, pod: &str, container: &str, stream: &str) {
-        let path = format!(
-            "/api/v1/namespaces/{}/pods/{pod}/log?container={container}&follow=true&stream={stream}",
-            self.namespace
-        );
-        let prefix = self.prefixed.then(|| format!("[{pod}] "));
-        let (client, lines, stderr) = (self.client.clone(), self.lines.clone(), stream == "Stderr");
-        self.tasks.spawn(async move {
-            let Ok(log) = client.request_stream(request("GET", &path, "application/json", Vec::new())).await else {
-                return;
-            };
-            forward(std::pin::pin!(log), stderr, prefix, lines).await;
-        });
-    }
-}
-
-async fn forward(
-    mut log: impl AsyncBufRead + Unpin,
-    stderr: bool,
-    prefix: Option<String>,
-    lines: tokio::sync::mpsc::UnboundedSender<Line>,
-) {
-    loop {
-        let mut bytes = Vec::new();
-        let read = log.read_until(b'\n', &mut bytes).await;
-        if !matches!(read, Ok(n) if 0 < n) {
-            return;
-        }
-        if lines.send(Line { stderr, prefix: prefix.clone(), bytes }).is_err() {
-            return;
-        }
     }
 }

@@ -4,11 +4,15 @@ use std::str::FromStr;
 
 use serde_json::Value;
 
+use crate::output::jsonpath::{self, Template};
+
 /// What is waited for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Goal {
     /// A condition has this status.
     Condition { kind: String, status: String },
+    /// A template finds one value, and it is this one; without a value, any.
+    JsonPath { text: String, template: Template, value: Option<String> },
     /// The object is gone.
     Delete,
     /// The object is there.
@@ -17,7 +21,7 @@ pub enum Goal {
 
 impl FromStr for Goal {
     type Err = String;
-    /// `condition=NAME[=STATUS]`, `delete` or `create`, as kubectl's --for.
+    /// `condition=NAME[=STATUS]`, `jsonpath=PATH[=VALUE]`, `delete` or `create`, as kubectl's --for.
     fn from_str(text: &str) -> Result<Self, String> {
         match text.split_once('=') {
             None if text.eq_ignore_ascii_case("delete") => Ok(Goal::Delete),
@@ -29,12 +33,27 @@ impl FromStr for Goal {
                 }
                 Ok(Goal::Condition { kind: kind.into(), status: status.into() })
             }
-            Some(("jsonpath", _)) => {
-                Err("kiln wait does not read jsonpath yet: wait for a condition, or use kubectl wait".into())
-            }
-            _ => Err("what to wait for is condition=NAME[=STATUS], delete or create".into()),
+            Some(("jsonpath", rest)) => json_path(rest),
+            _ => Err("what to wait for is condition=NAME[=STATUS], jsonpath=PATH[=VALUE], delete or create".into()),
         }
     }
+}
+
+/// `{.status.phase}=Running`. A filter in the path may hold `=` itself, so the path ends with its last brace.
+fn json_path(text: &str) -> Result<Goal, String> {
+    let (path, value) = match (text.rsplit_once("}="), text.contains('{')) {
+        (Some((path, value)), true) => (format!("{path}}}"), Some(value)),
+        (None, true) => (text.to_owned(), None),
+        (_, false) => match text.split_once('=') {
+            Some((path, value)) => (path.to_owned(), Some(value)),
+            None => (text.to_owned(), None),
+        },
+    };
+    if value == Some("") {
+        return Err("jsonpath wait value cannot be empty".into());
+    }
+    let template = jsonpath::relaxed(&path)?.parse()?;
+    Ok(Goal::JsonPath { text: text.to_owned(), template, value: value.map(str::to_owned) })
 }
 
 impl std::fmt::Display for Goal {
@@ -42,6 +61,7 @@ impl std::fmt::Display for Goal {
         match self {
             Goal::Condition { kind, status } if status.eq_ignore_ascii_case("true") => f.write_str(kind),
             Goal::Condition { kind, status } => write!(f, "{kind}={status}"),
+            Goal::JsonPath { text, .. } => write!(f, "jsonpath={text}"),
             Goal::Delete => f.write_str("delete"),
             Goal::Create => f.write_str("create"),
         }
@@ -108,7 +128,15 @@ fn is_met(goal: &Goal, seen: Seen<'_>) -> bool {
         (Goal::Delete, Seen::Gone) | (Goal::Create, Seen::Here(_)) => true,
         (Goal::Condition { kind, status }, Seen::Here(object)) => condition(object, kind)
             .is_some_and(|condition| condition["status"].as_str().unwrap_or_default().eq_ignore_ascii_case(status)),
-        (Goal::Condition { .. } | Goal::Delete | Goal::Create, _) => false,
+        (Goal::JsonPath { template, value, .. }, Seen::Here(object)) => {
+            let found = template.values(object).unwrap_or_default();
+            match (found.as_slice(), value) {
+                ([_, ..], None) => true,
+                ([found], Some(value)) => jsonpath::text(found) == *value,
+                _ => false,
+            }
+        }
+        (Goal::Condition { .. } | Goal::JsonPath { .. } | Goal::Delete | Goal::Create, _) => false,
     }
 }
 
@@ -134,7 +162,7 @@ fn never(goals: &[Goal], object: &Value, through_suspension: bool) -> Option<Why
             Goal::Condition { kind, status } => {
                 status.eq_ignore_ascii_case("true") && names.contains(&kind.to_lowercase().as_str())
             }
-            Goal::Delete | Goal::Create => false,
+            Goal::JsonPath { .. } | Goal::Delete | Goal::Create => false,
         })
     };
     match object["kind"].as_str() {
@@ -183,8 +211,28 @@ mod tests {
         assert_eq!("condition=Suspended=False".parse(), Ok(condition("Suspended", "False")));
         assert_eq!("delete".parse(), Ok(Goal::Delete));
         assert_eq!("create".parse(), Ok(Goal::Create));
-        for bad in ["", "complete", "condition=", "condition=Ready=", "jsonpath={.status}=1", "deleted"] {
+        for bad in
+            ["", "complete", "condition=", "condition=Ready=", "jsonpath={.status", "jsonpath={.status}=", "deleted"]
+        {
             assert!(bad.parse::<Goal>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_path_may_be_waited_for_with_a_value_or_without() {
+        let pod = json!({ "kind": "Pod", "status": { "phase": "Running", "n": 3, "conditions": [{ "type": "A" }, { "type": "B" }] } });
+        for (wanted, is_met) in [
+            ("jsonpath={.status.phase}=Running", true),
+            ("jsonpath=.status.phase=Running", true),
+            ("jsonpath={.status.phase}=Pending", false),
+            ("jsonpath={.status.phase}", true),
+            ("jsonpath={.status.none}", false),
+            ("jsonpath={.status.n}=3", true),
+            ("jsonpath={.status.conditions[?(@.type==\"B\")].type}=B", true),
+            ("jsonpath={.status.conditions[*].type}=A", false),
+        ] {
+            let expect = if is_met { Answer::Met(0) } else { Answer::NotYet };
+            assert_eq!(judge(&goals(&[wanted]), Seen::Here(&pod), false), expect, "{wanted}");
         }
     }
 

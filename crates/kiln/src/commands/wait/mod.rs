@@ -14,6 +14,7 @@ use serde_json::Value;
 
 use self::goal::{Answer, Goal, Seen, Why, judge};
 use super::connect::{self, Target};
+use super::manifests::Files;
 use super::objects::{self, Named, innermost, kind_named, qualified};
 use super::verdict;
 use crate::output::{Exit, Problem};
@@ -23,9 +24,11 @@ use crate::output::{Exit, Problem};
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
     /// What to wait for: TYPE/NAME…, TYPE NAME…, or TYPE with -l or --all
-    #[arg(required = true, value_name = "OBJECT")]
+    #[arg(required_unless_present = "files", conflicts_with = "files", value_name = "OBJECT")]
     objects: Vec<String>,
-    /// condition=NAME[=STATUS], delete or create; may be repeated: the first to come true ends the waiting [default for Jobs: condition=complete]
+    #[command(flatten)]
+    files: Files,
+    /// condition=NAME[=STATUS], jsonpath=PATH[=VALUE], delete or create; may be repeated: the first to come true ends the waiting [default for Jobs: condition=complete]
     #[arg(long = "for", value_name = "WHAT")]
     goals: Vec<Goal>,
     /// Give up after this long: 90s, 5m, 1h; 0 looks once
@@ -65,9 +68,11 @@ impl Awaited {
 
 /// Waits and gives the exit code of the first object, in the order they are named, that is not as it should be.
 pub async fn run(arguments: Arguments) -> Result<Exit, Problem> {
-    let named = objects::parse(&arguments.objects)?;
-    for object in &named {
-        let kind = kind_named(object.kind)?;
+    let from_files = arguments.files.read()?;
+    let named = if from_files.is_empty() { objects::parse(&arguments.objects)? } else { Vec::new() };
+    let of_files = from_files.iter().map(|object| objects::kind_of(object).ok_or_else(|| objects::not_served(object)));
+    let kinds = named.iter().map(|object| kind_named(object.kind)).chain(of_files);
+    for kind in kinds.collect::<Result<Vec<_>, Problem>>()? {
         if arguments.goals.is_empty() && kind.names().kind != "Job" {
             return Err(Problem::usage(format!("--for is missing: what are {} to become?", kind.names().plural))
                 .remedy("say it, e.g. --for=condition=Ready, --for=delete"));
@@ -79,6 +84,9 @@ pub async fn run(arguments: Arguments) -> Result<Exit, Problem> {
     };
     let client = connect::running(&arguments.target).await?;
     let mut awaited = Vec::new();
+    for object in &from_files {
+        awaited.push(of_file(&client, object, &arguments)?);
+    }
     for object in named {
         awaited.extend(find(&client, object, &arguments).await?);
     }
@@ -91,6 +99,17 @@ pub async fn run(arguments: Arguments) -> Result<Exit, Problem> {
     let waits = awaited.iter().map(|object| wait(&client, object, &goals, &arguments));
     let ends = join_all(waits).await.into_iter().collect::<Result<Vec<Exit>, Problem>>()?;
     Ok(ends.into_iter().find(|exit| *exit != Exit::Success).unwrap_or(Exit::Success))
+}
+
+/// The object that a file holds, as the server has it.
+fn of_file(client: &kube::Client, object: &Value, arguments: &Arguments) -> Result<Awaited, Problem> {
+    let kind = objects::kind_of(object).ok_or_else(|| objects::not_served(object))?;
+    let own = Some(meta::object::namespace(object)).filter(|own| !own.is_empty()).map(str::to_owned);
+    let namespace = arguments.namespace.clone().or(own).unwrap_or_else(|| client.default_namespace().to_owned());
+    objects::check_namespace(&namespace)?;
+    let name = meta::object::name(object).to_owned();
+    objects::check_name(&name)?;
+    Ok(Awaited { kind, namespace: (kind.names().scope == Scope::Namespaced).then_some(namespace), name })
 }
 
 /// The objects a word on the command line stands for.

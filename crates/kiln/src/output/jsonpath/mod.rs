@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::json;
 
 /// A template that has been read.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Template {
     nodes: Vec<Node>,
 }

@@ -1,7 +1,7 @@
 //! Reads kubectl's jsonpath (K:client-go/util/jsonpath/parser.go). Pure.
 
 /// A piece of a template.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Node {
     /// Printed as it is.
     Text(String),
@@ -12,7 +12,7 @@ pub enum Node {
 }
 
 /// A step from values to values.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
     /// A literal in a path or in a filter.
     Literal(serde_json::Value),
@@ -31,7 +31,7 @@ pub enum Step {
 }
 
 /// Bounds of a list.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Slice {
     /// First position; from the end when negative.
     pub start: Option<i64>,
@@ -44,7 +44,7 @@ pub struct Slice {
 }
 
 /// How a filter compares.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Operator {
     /// `==`
     Equal,
