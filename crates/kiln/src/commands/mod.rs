@@ -6,6 +6,7 @@ mod choice;
 mod connect;
 mod create;
 mod delete;
+mod describe;
 mod get;
 mod image;
 mod label;
@@ -55,6 +56,8 @@ enum Command {
     Label(label::Arguments),
     /// Set and remove annotations: KEY=VALUE sets, KEY- removes
     Annotate(label::Arguments),
+    /// Show objects with all that there is to know, and what has happened to them
+    Describe(describe::Arguments),
     /// Show what containers print; of a Job, what all its pods print, retries included
     Logs(logs::Arguments),
     /// Wait until objects are as they should be, or never will be
@@ -83,6 +86,7 @@ pub fn main() -> ExitCode {
         Command::Patch(arguments) => asynchronously(patch::run(arguments)),
         Command::Label(arguments) => asynchronously(label::run(arguments, label::What::Labels)),
         Command::Annotate(arguments) => asynchronously(label::run(arguments, label::What::Annotations)),
+        Command::Describe(arguments) => asynchronously(describe::run(arguments)),
         Command::Logs(arguments) => asynchronously(logs::run(arguments)),
         Command::Wait(arguments) => asynchronously(wait::run(arguments)),
         Command::Server(arguments) => asynchronously(server::run(arguments)),

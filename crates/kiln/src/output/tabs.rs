@@ -12,7 +12,6 @@ pub struct Layout {
 /// Of `get`: columns three blanks apart.
 pub const TABLE: Layout = Layout { min_width: 6, padding: 3 };
 /// Of `describe`: two blanks.
-#[cfg(test)]
 pub const DESCRIPTION: Layout = Layout { min_width: 0, padding: 2 };
 
 /// Widths of columns that were printed earlier: later rows line up with them, and may widen them.

@@ -258,6 +258,126 @@ fn logs_are_kubectls() {
     all_same(&server, &kubectl, &lines);
 }
 
+/// What descriptions have a line for.
+const RICH: &str = r##"
+apiVersion: v1
+kind: Pod
+metadata:
+  name: rich
+  annotations: {long: "a text that goes on and on for more than a hundred and forty characters, which is as long as an annotation may be before it has lines of its own", lines: "a\nb"}
+spec:
+  restartPolicy: Never
+  priorityClassName: system-node-critical
+  terminationGracePeriodSeconds: 1
+  nodeSelector: {kubernetes.io/os: linux}
+  tolerations: [{key: a, operator: Equal, value: b, effect: NoSchedule}, {operator: Exists, effect: NoExecute}]
+  initContainers: [{name: before, image: kiln/demo, command: [echo, prepares]}]
+  containers:
+  - name: main
+    image: kiln/demo
+    command: [fail, "3"]
+    args: []
+    ports: [{containerPort: 80}, {containerPort: 443, protocol: TCP}]
+    resources: {limits: {cpu: 500m, memory: 64Mi}, requests: {memory: 32Mi}}
+    envFrom: [{configMapRef: {name: odd}, prefix: X_}, {secretRef: {name: keys, optional: true}}]
+    env:
+    - {name: PLAIN, value: "a\nb"}
+    - {name: POD, valueFrom: {fieldRef: {fieldPath: metadata.name}}}
+    - {name: ADDRESS, valueFrom: {fieldRef: {fieldPath: status.podIP}}}
+    - {name: LABEL, valueFrom: {fieldRef: {fieldPath: "metadata.annotations['lines']"}}}
+    - {name: USER_NAME, valueFrom: {secretKeyRef: {name: keys, key: user}}}
+    - {name: NUMBER, valueFrom: {configMapKeyRef: {name: odd, key: number, optional: true}}}
+    volumeMounts: [{name: scratch, mountPath: /scratch}, {name: claim, mountPath: /claim, readOnly: true}]
+  volumes:
+  - {name: scratch, emptyDir: {sizeLimit: 1Mi}}
+  - {name: memory, emptyDir: {medium: Memory}}
+  - {name: claim, persistentVolumeClaim: {claimName: claim}}
+  - {name: map, configMap: {name: odd}}
+  - {name: secret, secret: {secretName: keys, optional: true}}
+  - {name: downward, downwardAPI: {items: [{path: name, fieldRef: {fieldPath: metadata.name}}]}}
+  - {name: all, projected: {sources: [{configMap: {name: odd}}, {secret: {name: keys}}, {downwardAPI: {items: []}}]}}
+---
+apiVersion: batch/v1
+kind: Job
+metadata: {name: rich}
+spec:
+  completions: 3
+  parallelism: 2
+  completionMode: Indexed
+  backoffLimitPerIndex: 1
+  activeDeadlineSeconds: 3600
+  ttlSecondsAfterFinished: 3600
+  template:
+    metadata: {annotations: {a: b}}
+    spec:
+      restartPolicy: Never
+      volumes: [{name: scratch, emptyDir: {}}, {name: map, configMap: {name: odd, defaultMode: 0755}}]
+      initContainers: [{name: before, image: kiln/demo, command: [echo, prepares]}]
+      containers: [{name: main, image: kiln/demo, command: [echo, "hi\nthere"], volumeMounts: [{name: scratch, mountPath: /s}]}]
+---
+apiVersion: batch/v1
+kind: CronJob
+metadata: {name: rich}
+spec:
+  schedule: "* * * * *"
+  startingDeadlineSeconds: 30
+  concurrencyPolicy: Forbid
+  successfulJobsHistoryLimit: 5
+  jobTemplate:
+    spec:
+      completions: 1
+      parallelism: 1
+      activeDeadlineSeconds: 60
+      template: {spec: {restartPolicy: Never, serviceAccountName: default, containers: [{name: main, image: kiln/demo, command: [sleep, "3600"]}]}}
+"##;
+
+#[test]
+fn describe_is_kubectls() {
+    let kubectl = kubectl();
+    let server = at_rest(&kubectl);
+    let created = server.with_input(&kubectl, &["create", "-f", "-"], RICH);
+    assert!(created.status.success(), "{}", stderr(&created));
+    server.ok(&kubectl, &["wait", "--timeout=90s", "--for=condition=complete", "job/rich"]);
+    server.ok(&kubectl, &["wait", "--timeout=90s", "--for=jsonpath={.status.phase}=Failed", "pod/rich"]);
+    // It is to stand still while both look; one Job of it runs or none.
+    server.ok(&kubectl, &["patch", "cronjob", "rich", "-p", r#"{"spec":{"suspend":true}}"#]);
+    let lines = [
+        "describe job good",
+        "describe job/bad",
+        "describe job indexed",
+        "describe job rich",
+        "describe jobs good bad",
+        "describe jobs -l app=good",
+        "describe cronjob nightly",
+        "describe cj rich",
+        "describe pod runs",
+        "describe pod rich",
+        "describe pod two-containers",
+        "describe pod good",
+        "describe pod -l job-name=bad",
+        "describe pod runs --show-events=false",
+        "describe secret keys",
+        "describe pvc claim",
+        "describe job none",
+        "describe jobs -l app=none",
+        "describe nothing x",
+        "describe",
+    ];
+    all_same(&server, &kubectl, &lines);
+    // kubectl shows the keys of a ConfigMap in no order; kiln sorts them.
+    let sorted = |text: String| {
+        let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+        lines.sort();
+        lines
+    };
+    assert_eq!(
+        sorted(ok(&server, &["describe", "cm", "odd"])),
+        sorted(server.ok(&kubectl, &["describe", "cm", "odd"]))
+    );
+    let node = ok(&server, &["describe", "node"]);
+    assert!(node.contains("Status:\n") && node.contains("Kubelet Version:"), "{node}");
+}
+
 /// Each pod prints its index; the first run of index 1 fails.
 const RETRIED: &str = r##"
 apiVersion: batch/v1
