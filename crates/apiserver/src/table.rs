@@ -4,7 +4,7 @@ use crate::error::Failure;
 use crate::negotiate::Form;
 use crate::query::Query;
 use crate::respond::{meta_version, partial};
-use jiff::Timestamp;
+use jiff::Zoned;
 use kinds::Kind;
 use meta::status::Status;
 use serde_json::{Value, json};
@@ -32,8 +32,8 @@ impl Include {
 }
 
 /// One row.
-pub(crate) fn row(kind: &dyn Kind, object: Value, include: Include, form: Form, now: Timestamp) -> Value {
-    let row = kind.row(&object, now);
+pub(crate) fn row(kind: &dyn Kind, object: Value, include: Include, form: Form, now: &Zoned) -> Value {
+    let row = kind.local_row(&object, now);
     let object = match include {
         Include::Nothing => Value::Null,
         Include::Metadata => partial(form, &object),

@@ -43,14 +43,12 @@ use std::sync::Arc;
 pub struct Context {
     /// The only way to the world.
     pub client: kube::Client,
-    /// Tells what is stamped into objects; timers are tokio's.
+    /// Tells what is stamped into objects, and the zone of schedules that name none; timers are tokio's.
     pub clock: Arc<dyn meta::clock::Clock>,
     /// For names that are made here.
     pub entropy: Arc<dyn meta::clock::Entropy>,
     /// The CA's certificate that clients in pods are to know the API server by; `None` where none could reach it.
     pub root_ca: Option<Arc<str>>,
-    /// The zone of schedules that name none.
-    pub local_zone: jiff::tz::TimeZone,
     /// What is counted.
     pub metrics: metrics::Metrics,
 }

@@ -183,7 +183,6 @@ impl Machine {
             clock,
             entropy: Arc::new(SystemEntropy),
             root_ca: None,
-            local_zone: jiff::tz::TimeZone::UTC,
             metrics: controllers::metrics::Metrics::default(),
         };
         let tasks = vec![

@@ -1,10 +1,12 @@
 //! This machine's clock and randomness, which nothing else reads, and the program's allocator.
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use meta::clock::{Alarm, Clock, Entropy};
 use nix::sys::time::TimeSpec;
 use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
 use std::os::fd::OwnedFd;
+use std::sync::LazyLock;
 use std::time::Duration;
 use tokio::net::unix::pipe;
 
@@ -19,6 +21,12 @@ pub struct SystemClock;
 impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
         Timestamp::now()
+    }
+
+    fn zone(&self) -> TimeZone {
+        // Once: what schedules mean must not change while their instants are accounted for.
+        static ZONE: LazyLock<TimeZone> = LazyLock::new(TimeZone::system);
+        ZONE.clone()
     }
 
     fn alarm(&self, at: Timestamp) -> Alarm {

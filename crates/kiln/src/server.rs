@@ -169,7 +169,6 @@ impl Server {
             clock: clock.clone(),
             entropy: Arc::new(SystemEntropy),
             root_ca,
-            local_zone: jiff::tz::TimeZone::system(),
             metrics,
         };
         tasks.push(tokio::spawn(controllers::run(context, shutdown.clone().cancelled_owned())));

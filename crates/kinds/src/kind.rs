@@ -2,7 +2,7 @@
 
 use crate::review::Review;
 use crate::{metadata, strategy};
-use jiff::Timestamp;
+use jiff::{Timestamp, Zoned};
 use meta::field::FieldError;
 use serde_json::Value;
 
@@ -165,6 +165,10 @@ pub trait Kind: Send + Sync + std::fmt::Debug {
     fn columns(&self) -> &'static [Column];
     /// One row; `now` is what ages are counted from.
     fn row(&self, object: &Value, now: Timestamp) -> Row;
+    /// One row of a kind whose objects may mean the machine's own zone.
+    fn local_row(&self, object: &Value, now: &Zoned) -> Row {
+        self.row(object, now.timestamp())
+    }
     /// What DELETE without propagationPolicy means.
     fn default_propagation(&self) -> Propagation {
         Propagation::Background

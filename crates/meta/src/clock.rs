@@ -1,6 +1,7 @@
 //! Time and randomness as parameters. Only the traits stand here: `kiln` reads the machine's, `sim` its own.
 
-use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, Zoned};
 use std::pin::Pin;
 
 /// Comes to an end when it rings.
@@ -10,6 +11,16 @@ pub type Alarm = Pin<Box<dyn Future<Output = ()> + Send>>;
 pub trait Clock: Send + Sync + 'static {
     /// The current instant.
     fn now(&self) -> Timestamp;
+
+    /// The zone that this clock's machine lives in.
+    fn zone(&self) -> TimeZone {
+        TimeZone::UTC
+    }
+
+    /// The current instant, as this machine's people read it.
+    fn local_now(&self) -> Zoned {
+        self.now().to_zoned(self.zone())
+    }
 
     /// Rings when the clock shows `at` or later, and when the clock was set or the machine slept: whoever waits then looks at
     /// the clock again. A clock that nobody waits for needs no alarm; then it never rings.

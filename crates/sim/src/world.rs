@@ -174,7 +174,6 @@ impl World {
             clock: self.clock.clone(),
             entropy: self.chance.clone(),
             root_ca: None,
-            local_zone: jiff::tz::TimeZone::UTC,
             metrics: controllers::metrics::Metrics::default(),
         };
         let controllers = controllers::run(context, std::future::pending());

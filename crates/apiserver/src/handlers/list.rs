@@ -40,13 +40,13 @@ fn answer(call: &Call<'_>, page: Page) -> Result<Answer, Failure> {
     if respond::is_plain(call.form, call.pretty) {
         return Ok(plain(call, page));
     }
-    let now = call.server.clock.now();
+    let now = call.server.clock.local_now();
     let objects = page.items.iter().map(|(_, record)| storage::object(call.kind, record));
     let value = match call.form.shape {
         Shape::Table => {
             let include = crate::table::Include::of(&call.query)?;
             let rows = objects
-                .map(|object| Ok(crate::table::row(call.kind, object?, include, call.form, now)))
+                .map(|object| Ok(crate::table::row(call.kind, object?, include, call.form, &now)))
                 .collect::<Result<Vec<Value>, Failure>>()?;
             let columns = crate::table::columns(call.kind);
             crate::table::table(call.form, page.metadata.into(), columns, rows)

@@ -85,7 +85,7 @@ impl Call<'_> {
             Shape::Table => {
                 let include = crate::table::Include::of(&self.query)?;
                 let revision = object["metadata"]["resourceVersion"].clone();
-                let row = crate::table::row(self.kind, object, include, self.form, self.server.clock.now());
+                let row = crate::table::row(self.kind, object, include, self.form, &self.server.clock.local_now());
                 crate::table::table(
                     self.form,
                     serde_json::json!({"resourceVersion": revision}),

@@ -264,8 +264,8 @@ impl Stream {
                     true => Value::Null,
                 };
                 let metadata = json!({"resourceVersion": object["metadata"]["resourceVersion"]});
-                let now = self.server.clock.now();
-                let row = table::row(self.kind, object, self.include, self.form, now);
+                let now = self.server.clock.local_now();
+                let row = table::row(self.kind, object, self.include, self.form, &now);
                 table::table(self.form, metadata, columns, vec![row])
             }
         };

@@ -162,7 +162,7 @@ impl Controller {
         let children: Vec<&ChildFacts> = children.iter().map(AsRef::as_ref).collect();
         let memory = self.memory.lock().get(key).cloned().unwrap_or_default();
         let now = self.context.clock.now();
-        let plan = sync(&cronjob, &children, &memory, &self.context.local_zone, now);
+        let plan = sync(&cronjob, &children, &memory, &self.context.clock.zone(), now);
         let (done, trouble) = self.work_on_jobs(key, &cronjob, &plan, written).await;
         let failed = plan.run.as_ref().filter(|_| done.made == Made::Failed).map(|run| run.tick);
         self.world.rush.is_over().await;

@@ -5,6 +5,7 @@ mod calls;
 mod choice;
 mod connect;
 mod create;
+mod cron;
 mod delete;
 mod describe;
 mod get;
@@ -62,6 +63,8 @@ enum Command {
     Logs(logs::Arguments),
     /// Wait until objects are as they should be, or never will be
     Wait(wait::Arguments),
+    /// When CronJobs run next; run one now, stop and resume them
+    Cron(cron::Arguments),
     /// Serve the Kubernetes API and run pods, in the foreground
     Server(server::Arguments),
     /// Images on this machine
@@ -89,6 +92,7 @@ pub fn main() -> ExitCode {
         Command::Describe(arguments) => asynchronously(describe::run(arguments)),
         Command::Logs(arguments) => asynchronously(logs::run(arguments)),
         Command::Wait(arguments) => asynchronously(wait::run(arguments)),
+        Command::Cron(arguments) => asynchronously(cron::run(arguments)),
         Command::Server(arguments) => asynchronously(server::run(arguments)),
         Command::Image(arguments) => image::run(&arguments),
     };

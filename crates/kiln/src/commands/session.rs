@@ -27,6 +27,11 @@ pub struct Session {
 }
 
 impl Place {
+    /// For verbs that mean something else by `-n`.
+    pub fn of(namespace: Option<String>, target: Target) -> Self {
+        Self { namespace, target }
+    }
+
     /// Finds the server.
     pub async fn connect(&self) -> Result<Session, Problem> {
         if let Some(namespace) = &self.namespace {

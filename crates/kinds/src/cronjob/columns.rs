@@ -1,9 +1,11 @@
 //! Rows of `kubectl get cronjobs`.
 
 use crate::at::At;
+use crate::cronjob::ticks::Ticks;
 use crate::kind::{Column, Row};
 use crate::table;
-use jiff::Timestamp;
+use jiff::Zoned;
+use meta::duration;
 use serde_json::Value;
 
 pub(super) const COLUMNS: &[Column] = &[
@@ -17,9 +19,11 @@ pub(super) const COLUMNS: &[Column] = &[
     table::CONTAINERS,
     table::IMAGES,
     table::SELECTOR,
+    table::wide("Next Schedule", "How long until a job is due next."),
 ];
 
-pub(super) fn row(cronjob: &Value, now: Timestamp) -> Row {
+pub(super) fn row(cronjob: &Value, local_now: &Zoned) -> Row {
+    let now = local_now.timestamp();
     let root = At::root(cronjob);
     let (spec, status) = (root.field("spec"), root.field("status"));
     let suspend = match spec.field("suspend").value {
@@ -44,13 +48,28 @@ pub(super) fn row(cronjob: &Value, now: Timestamp) -> Row {
         containers,
         images,
         table::selector(&job_spec["selector"]),
+        next_schedule(&spec, local_now).into(),
     ];
     Row { cells, ..Row::default() }
+}
+
+/// `<none>` while it is suspended or if it is never due.
+fn next_schedule(spec: &At<'_>, now: &Zoned) -> String {
+    if spec.field("suspend").is_true() {
+        return "<none>".to_owned();
+    }
+    let zone = spec.field("timeZone").value.as_str().filter(|zone| !zone.is_empty());
+    let Ok(ticks) = Ticks::read(spec.field("schedule").text(), zone, now.time_zone()) else {
+        return "<unknown>".to_owned();
+    };
+    let next = ticks.next_after(now.timestamp());
+    next.map_or("<none>".to_owned(), |next| duration::human(next.duration_since(now.timestamp())))
 }
 
 #[cfg(test)]
 mod tests {
     use crate::cronjob::CronJob;
+    use crate::kind::Kind;
     use crate::testing::cells;
     use serde_json::json;
 
@@ -71,6 +90,7 @@ mod tests {
             json!("c"),
             json!("i"),
             json!("<none>"),
+            json!("5m"),
         ];
         assert_eq!(cells(&CronJob, &cronjob), expect);
         let mut ran = cronjob;
@@ -78,5 +98,23 @@ mod tests {
         ran["spec"]["timeZone"] = "Etc/UTC".into();
         ran["status"] = json!({"lastScheduleTime": "2026-01-01T00:55:00Z"});
         assert_eq!(cells(&CronJob, &ran)[2..6], [json!("Etc/UTC"), json!("True"), json!(0), json!("5m")]);
+    }
+
+    #[test]
+    fn the_next_run_is_that_of_the_zone_it_means() {
+        let now: jiff::Zoned = "2026-01-01T00:00:00+01:00[Europe/Berlin]".parse().unwrap();
+        for (spec, expect) in [
+            (json!({"schedule": "0 3 * * *"}), "3h"),
+            (json!({"schedule": "0 3 * * *", "timeZone": "Etc/UTC"}), "4h"),
+            (json!({"schedule": "*/5 * * * *", "suspend": false}), "5m"),
+            (json!({"schedule": "@every 90s"}), "90s"),
+            (json!({"schedule": "0 3 * * *", "suspend": true}), "<none>"),
+            (json!({"schedule": "0 0 30 2 *"}), "<none>"),
+            (json!({"schedule": "0 3 * * *", "timeZone": "Nowhere/Land"}), "<unknown>"),
+            (json!({"schedule": "often"}), "<unknown>"),
+        ] {
+            let row = CronJob.local_row(&json!({"spec": spec.clone()}), &now);
+            assert_eq!(row.cells.last(), Some(&json!(expect)), "{spec}");
+        }
     }
 }

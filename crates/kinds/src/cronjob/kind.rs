@@ -5,7 +5,8 @@ use crate::at::At;
 use crate::kind::{Column, Kind, Names, Part, Row, Scope};
 use crate::pod::unsupported;
 use crate::{metadata, strategy, verbs};
-use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, Zoned};
 use meta::field::FieldError;
 use serde_json::Value;
 
@@ -73,6 +74,9 @@ impl Kind for CronJob {
         columns::COLUMNS
     }
     fn row(&self, object: &Value, now: Timestamp) -> Row {
+        columns::row(object, &now.to_zoned(TimeZone::UTC))
+    }
+    fn local_row(&self, object: &Value, now: &Zoned) -> Row {
         columns::row(object, now)
     }
 }

@@ -12,6 +12,7 @@ pub use kind::CronJob;
 
 pub mod events;
 pub mod facts;
+pub mod forecast;
 pub mod outcome;
 pub mod sync;
 pub mod template;

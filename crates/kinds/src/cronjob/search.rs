@@ -33,7 +33,7 @@ pub(super) fn next(fields: &Fields, after: Timestamp, zone: &TimeZone) -> Option
 }
 
 /// The first whole minute from `from` on and before `limit` that matches, on a clock nobody changes.
-fn next_local(fields: &Fields, from: DateTime, limit: DateTime, last_year: i16) -> Option<DateTime> {
+pub(super) fn next_local(fields: &Fields, from: DateTime, limit: DateTime, last_year: i16) -> Option<DateTime> {
     let from = match (from.second(), from.subsec_nanosecond()) {
         (0, 0) => from,
         _ => from.with().second(0).subsec_nanosecond(0).build().ok()?.checked_add(SignedDuration::from_mins(1)).ok()?,

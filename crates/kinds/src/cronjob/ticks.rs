@@ -92,6 +92,16 @@ impl Ticks {
         (n, last)
     }
 
+    /// The schedule.
+    pub fn schedule(&self) -> &Schedule {
+        &self.schedule
+    }
+
+    /// The zone that it is read in.
+    pub fn zone(&self) -> &TimeZone {
+        &self.zone
+    }
+
     /// Whether two instants may lie within one minute, so that the minute does not name one.
     pub fn is_under_a_minute(&self) -> bool {
         matches!(self.schedule, Schedule::Every { seconds } if seconds < 60)

@@ -8,6 +8,7 @@ use kinds::Scope;
 use serde_json::{Value, json};
 
 use self::sources::Sources;
+pub(super) use self::workloads::from_cron_job;
 use super::calls::{self, Payload, Refusal};
 use super::manifests::Files;
 use super::objects::{self, kind_of};

@@ -98,7 +98,7 @@ fn pod_spec(name: &str, image: &str, command: &[String], restart: &str) -> Value
 }
 
 /// The Job that a CronJob would start, started by hand. It is the CronJob's, and goes with it.
-fn from_cron_job(name: &str, cron_job: &Value) -> Value {
+pub(in crate::commands) fn from_cron_job(name: &str, cron_job: &Value) -> Value {
     let template = &cron_job["spec"]["jobTemplate"];
     let mut annotations = json!({ "cronjob.kubernetes.io/instantiate": "manual" });
     if let (Some(all), Some(own)) = (annotations.as_object_mut(), template["metadata"]["annotations"].as_object()) {

@@ -58,15 +58,20 @@ pub fn parse(text: &str, source: &str) -> Result<Manifest, Problem> {
     Ok(Manifest { job, others })
 }
 
+/// The names and values of `--env`.
+pub fn pairs(env: &[String]) -> Result<Vec<(String, String)>, Problem> {
+    let pair = |pair: &String| match pair.split_once('=').filter(|(name, _)| !name.is_empty()) {
+        Some((name, value)) => Ok((name.to_owned(), value.to_owned())),
+        None => Err(Problem::usage(format!("--env {pair:?} is not of the form NAME=VALUE"))
+            .remedy("write it like this: --env DAY=2026-01-31")),
+    };
+    env.iter().map(pair).collect()
+}
+
 /// Makes a Job from an image and a command.
 pub fn from_image(given: &FromImage) -> Result<Manifest, Problem> {
-    let mut env = Vec::new();
-    for pair in &given.env {
-        let Some((name, value)) = pair.split_once('=').filter(|(name, _)| !name.is_empty()) else {
-            return Err(Problem::usage(format!("--env {pair:?} is not of the form NAME=VALUE")));
-        };
-        env.push(json!({ "name": name, "value": value }));
-    }
+    let env = pairs(&given.env)?;
+    let env: Vec<Value> = env.iter().map(|(name, value)| json!({ "name": name, "value": value })).collect();
     let base = given.image.rsplit('/').next().unwrap_or("job");
     let base = base.split([':', '@']).next().unwrap_or("job").to_lowercase();
     let metadata = match &given.name {

@@ -12,6 +12,7 @@ use serde_json::Value;
 use tokio::signal::unix::{SignalKind, signal};
 
 use self::follow::Followed;
+pub(super) use self::manifest::pairs;
 use self::manifest::{FromImage, Manifest};
 use super::connect::{Connection, Target};
 use super::image::Registries;
@@ -146,11 +147,7 @@ async fn run_to_end(
         made.extend(create_or_merge(client, object).await?);
     }
     let created = create(client, &manifest.job).await.map_err(|error| refused(&manifest.job, error))?;
-    let job: Job = serde_json::from_value(created.clone())
-        .map_err(|error| Problem::internal("the server's answer is not a Job").because(error))?;
-    let followed = follow::to_the_end(client, job, progress, connection.ephemeral.is_some()).await?;
-    progress.finish();
-    let outcome = conclude(&followed);
+    let outcome = follow(client, &created, progress, connection.ephemeral.is_some()).await?;
     if keep {
         eprintln!("kept: kubectl -n {} get job {}", meta::object::namespace(&created), meta::object::name(&created));
     } else {
@@ -160,6 +157,31 @@ async fn run_to_end(
         }
     }
     outcome
+}
+
+/// Shows what a Job that was made prints, to its end. The Job stays; who interrupts only stops looking.
+pub(super) async fn see_through(client: &kube::Client, job: &Value) -> Result<Exit, Problem> {
+    let progress = Progress::on_stderr();
+    let mut interrupt = signal(SignalKind::interrupt())
+        .map_err(|error| Problem::internal("failed to watch for signals").because(error))?;
+    tokio::select! {
+        result = follow(client, job, &progress, false) => result?,
+        _ = interrupt.recv() => Ok(detached(&progress, false)),
+    }
+}
+
+/// The outer error is that the Job was lost sight of.
+async fn follow(
+    client: &kube::Client,
+    job: &Value,
+    progress: &Progress,
+    is_ephemeral: bool,
+) -> Result<Result<Exit, Problem>, Problem> {
+    let job: Job = serde_json::from_value(job.clone())
+        .map_err(|error| Problem::internal("the server's answer is not a Job").because(error))?;
+    let followed = follow::to_the_end(client, job, progress, is_ephemeral).await?;
+    progress.finish();
+    Ok(conclude(&followed))
 }
 
 /// Turns the end of a Job into an exit code, and says on stderr what a person needs to know.
