@@ -80,6 +80,7 @@ impl Agent {
             api_address: config.api_address,
             images: config.images,
             recorder,
+            dial: Arc::new(pod::probes::dial::Tcp),
             node_name: config.node_name,
             state_dir: absolute(config.state_dir),
             log_dir: absolute(config.log_dir),

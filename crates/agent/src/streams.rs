@@ -89,7 +89,7 @@ fn exec_failure(error: &RuntimeError) -> String {
     }
 }
 
-async fn dial(socket: OwnedFd, address: SocketAddr) -> io::Result<TcpStream> {
+pub(crate) async fn dial(socket: OwnedFd, address: SocketAddr) -> io::Result<TcpStream> {
     // Not connected yet; the type only carries it.
     let socket = TcpSocket::from_std_stream(BlockingStream::from(socket));
     match tokio::time::timeout(CONNECTING, socket.connect(address)).await {

@@ -2,6 +2,8 @@
 //! starting. Fed by the runtime's records and, after a restart of the server, by the pod's own status.
 
 use super::backoff::{self, CrashLoop};
+use super::probes::health::Health;
+use super::tend::Killing;
 use crate::runtime::{Run, RunState};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::{ContainerStateTerminated, ContainerStatus, Pod};
@@ -147,6 +149,60 @@ impl Blocked {
     }
 }
 
+/// How far the postStart hook of a run has come, if its container has one.
+#[derive(Debug, Clone, PartialEq)]
+pub enum PostStart {
+    /// It is to be run, perhaps again: a server that ended took it along.
+    Due {
+        /// When it first began.
+        since: Option<Timestamp>,
+    },
+    /// It runs.
+    Running,
+    /// It is over.
+    Done,
+    /// It has failed: why.
+    Failed(String),
+}
+
+impl Default for PostStart {
+    fn default() -> Self {
+        Self::Due { since: None }
+    }
+}
+
+/// How far the preStop hook of a run has come, if its container has one.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub enum PreStop {
+    /// The run is not being ended.
+    #[default]
+    NotYet,
+    /// It has begun.
+    Begun {
+        /// It runs; otherwise a server that ended took it along.
+        is_running: bool,
+        /// When it first began.
+        since: Timestamp,
+        /// When the container's grace is over.
+        ends_at: Timestamp,
+    },
+    /// It is over.
+    Over {
+        /// When the container's grace is over.
+        ends_at: Timestamp,
+    },
+}
+
+impl PreStop {
+    /// When the container's grace is over, if that has begun.
+    pub fn ends_at(self) -> Option<Timestamp> {
+        match self {
+            PreStop::NotYet => None,
+            PreStop::Begun { ends_at, .. } | PreStop::Over { ends_at } => Some(ends_at),
+        }
+    }
+}
+
 /// All that is known of one container.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Known {
@@ -164,6 +220,14 @@ pub struct Known {
     pub pulling: bool,
     /// The shortest grace it has been asked to stop with, in seconds.
     pub stopping: Option<u64>,
+    /// Why its newest run is being ended, or was.
+    pub killing: Option<Killing>,
+    /// Of its newest run.
+    pub post_start: PostStart,
+    /// Of its newest run.
+    pub pre_stop: PreStop,
+    /// Of its newest run.
+    pub health: Health,
     /// As the status shows it, once resolved.
     pub image: String,
     /// The image's config digest.
@@ -174,6 +238,12 @@ impl Known {
     /// Whether its newest run has not ended.
     pub fn runs(&self) -> bool {
         matches!(self.state, State::Running { .. })
+    }
+
+    /// Whether it is being ended for good, or was.
+    pub fn is_stopped(&self) -> bool {
+        let is_asked = self.stopping.is_some() || self.pre_stop != PreStop::NotYet;
+        is_asked && self.killing.is_none_or(|killing| killing == Killing::Stopped)
     }
 
     /// The restart count: the newest run's number.
@@ -216,6 +286,7 @@ impl Known {
             crash_loop: CrashLoop { restarts: attempt, restarted_at },
             image: status.image.clone(),
             image_id: status.image_id.clone(),
+            health: Health::remembered(status.started == Some(true), status.ready),
             ..Self::default()
         }
     }
@@ -237,6 +308,7 @@ impl Known {
             self.remember_newest_as_last();
             self.crash_announced = false;
             self.blocked = None;
+            self.forget_the_run();
         }
         let ended = matches!(state, State::Ended(_)) && state != self.state;
         self.state = state;
@@ -276,7 +348,15 @@ impl Known {
         }
         self.crash_announced = false;
         self.blocked = None;
+        self.forget_the_run();
+    }
+
+    fn forget_the_run(&mut self) {
         self.stopping = None;
+        self.killing = None;
+        self.post_start = PostStart::default();
+        self.pre_stop = PreStop::default();
+        self.health = Health::default();
     }
 
     fn remember_newest_as_last(&mut self) {

@@ -7,12 +7,16 @@
 pub mod backoff;
 pub mod known;
 pub mod plan;
+pub mod probes;
 pub mod status;
+pub mod tend;
 
 mod conditions;
 pub mod env;
+mod errands;
 mod files;
 mod finish;
+mod hooks;
 mod prepare;
 mod pull;
 pub mod resources;

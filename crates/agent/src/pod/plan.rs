@@ -1,13 +1,15 @@
 //! Decides what a pod's worker does next. Reads nothing, writes nothing, waits for nothing.
 
 use super::known::{Blocked, Ended, Known, State};
+use super::probes::Kind;
+use super::tend::{self, Killing};
 use super::{init_containers, is_terminal, phase};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::{Container, ContainerRestartRule, Pod, PodSpec};
 use std::collections::BTreeMap;
 
 /// The kubelet never gives a container less than this to end by itself (K:pkg/kubelet/kuberuntime).
-const MIN_GRACE_SECONDS: u64 = 2;
+pub(super) const MIN_GRACE_SECONDS: u64 = 2;
 
 /// Whether the pod's sandbox with its volumes stands.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -80,8 +82,31 @@ pub enum Step {
     Stop {
         /// Its name.
         container: String,
+        /// Why.
+        killing: Killing,
         /// Seconds until it is killed.
         grace_seconds: u64,
+    },
+    /// Run a container's postStart hook.
+    PostStart {
+        /// Its name.
+        container: String,
+    },
+    /// Run a container's preStop hook, or let it know that it has less time.
+    PreStop {
+        /// Its name.
+        container: String,
+        /// Why the container is to stop.
+        killing: Killing,
+        /// When its grace is over, hook included.
+        ends_at: Timestamp,
+    },
+    /// Ask a probe of a container.
+    Probe {
+        /// The container's name.
+        container: String,
+        /// Which.
+        kind: Kind,
     },
     /// Tell in an event that an image is not tried again for a while.
     AnnounceImageBackOff {
@@ -108,7 +133,7 @@ pub struct Plan {
 }
 
 impl Plan {
-    fn wake_by(&mut self, at: Timestamp) {
+    pub(super) fn wake_by(&mut self, at: Timestamp) {
         self.wake_at = Some(self.wake_at.map_or(at, |earlier| earlier.min(at)));
     }
 }
@@ -183,11 +208,18 @@ fn stop(snapshot: &Snapshot<'_>, why: &Why, plan: &mut Plan) {
         return;
     };
     for name in turn {
-        let asked_already = |known: &Known| known.stopping.is_some_and(|asked| asked <= grace_seconds);
-        if running(name).is_some_and(|known| !asked_already(known)) {
-            plan.steps.push(Step::Stop { container: (*name).to_owned(), grace_seconds });
-        }
+        // What the spec does not name, any more or ever, has no hooks either.
+        let stranger = Container { name: (*name).to_owned(), ..Container::default() };
+        let container = containers(snapshot.pod).find(|container| container.name == *name).unwrap_or(&stranger);
+        tend::end(snapshot, container, Killing::Stopped, grace_seconds, plan);
     }
+    for container in containers(snapshot.pod).filter(|_| *why == Why::Deleted) {
+        tend::watch_to_the_end(snapshot, container, plan);
+    }
+}
+
+fn containers(pod: &Pod) -> impl Iterator<Item = &Container> {
+    pod.spec.iter().flat_map(super::all_containers)
 }
 
 /// The names of the pod's sidecars, in the order in which they start.
@@ -263,22 +295,39 @@ fn run(snapshot: &Snapshot<'_>, plan: &mut Plan) {
     if are_over || init_containers(spec).iter().any(has_failed) {
         return wind_down(snapshot, spec, plan);
     }
+    let has_started = |container: &Container| {
+        let known = snapshot.containers.get(&container.name);
+        known.is_some_and(|known| tend::has_started(container, known))
+    };
     for (position, init) in init_containers(spec).iter().enumerate() {
         let role = Role::of_init(init);
         let next = next(snapshot, init, role, policy);
         // One that crashes when those after it have begun holds nobody up.
         let holds_up = match (&next, role) {
-            (Next::Done, _) | (Next::Running, Role::Sidecar) => false,
+            (Next::Done, _) => false,
+            (Next::Running, Role::Sidecar) if has_started(init) => false,
             (_, Role::Sidecar) => !has_run_after(snapshot, spec, position),
             (_, Role::Init | Role::App) => true,
         };
         proceed(snapshot, &init.name, next, plan);
+        tend::tend(snapshot, init, role, plan);
         if holds_up {
             return;
         }
     }
+    let mut may_start = true;
     for container in &spec.containers {
-        proceed(snapshot, &container.name, app(container), plan);
+        let next = app(container);
+        let starts = matches!(next, Next::Start { .. });
+        if may_start || !starts {
+            proceed(snapshot, &container.name, next, plan);
+        }
+        tend::tend(snapshot, container, Role::App, plan);
+        // A postStart hook holds up those that come after it, as it holds up the kubelet.
+        may_start &= !match snapshot.containers.get(&container.name) {
+            Some(known) if known.runs() => tend::is_beginning(container, known),
+            Some(_) | None => starts && tend::has_post_start(container),
+        };
     }
 }
 
@@ -298,6 +347,7 @@ fn wind_down(snapshot: &Snapshot<'_>, spec: &PodSpec, plan: &mut Plan) {
         return;
     };
     let is_asked = snapshot.containers.get(last).is_some_and(|known| known.stopping.is_some());
+    let Some(container) = init_containers(spec).iter().find(|init| init.name == last) else { return };
     if !is_asked {
         // Counted from the end of those they served.
         let finished_at = |container: &Container| match &snapshot.containers.get(&container.name)?.state {
@@ -310,7 +360,7 @@ fn wind_down(snapshot: &Snapshot<'_>, spec: &PodSpec, plan: &mut Plan) {
         let grace = spec.termination_grace_period_seconds.unwrap_or(30);
         let left = grace.saturating_sub(snapshot.now.duration_since(since).as_secs().max(0));
         let grace_seconds = u64::try_from(left).unwrap_or(0).max(MIN_GRACE_SECONDS);
-        plan.steps.push(Step::Stop { container: last.to_owned(), grace_seconds });
+        tend::end(snapshot, container, Killing::Stopped, grace_seconds, plan);
     }
 }
 
@@ -323,7 +373,8 @@ fn stop_strangers(snapshot: &Snapshot<'_>, plan: &mut Plan) {
         let is_ours = super::all_containers(spec).any(|container| container.name == *name);
         let runs = matches!(known.state, State::Running { .. });
         if !is_ours && runs && known.stopping.is_none() {
-            plan.steps.push(Step::Stop { container: name.clone(), grace_seconds: 0 });
+            let killing = Killing::Stopped;
+            plan.steps.push(Step::Stop { container: name.clone(), killing, grace_seconds: 0 });
         }
     }
 }
@@ -335,7 +386,7 @@ fn next(snapshot: &Snapshot<'_>, container: &Container, role: Role, policy: &str
     match &known.state {
         State::Running { .. } => return Next::Running,
         State::NeverRan => {}
-        State::Ended(ended) if !will_restart(container, role, policy, ended) => {
+        State::Ended(ended) if !will_restart(container, role, policy, known, ended) => {
             return if ended.exit_code == 0 { Next::Done } else { Next::Failed };
         }
         State::Ended(ended) => {
@@ -398,8 +449,10 @@ pub(crate) fn restart_policy(pod: &Pod) -> &str {
 
 /// Whether a run that ended so is followed by another: the container's own rules and policy count before the pod's (KEP-5307). An init
 /// container that succeeded is done under every policy, but for sidecars.
-pub(crate) fn will_restart(container: &Container, role: Role, policy: &str, ended: &Ended) -> bool {
-    if role == Role::Sidecar {
+pub(crate) fn will_restart(container: &Container, role: Role, policy: &str, known: &Known, ended: &Ended) -> bool {
+    let own_policy = container.restart_policy.as_deref().unwrap_or(policy);
+    let is_promised = known.killing.is_some_and(|killing| killing.restarts(own_policy));
+    if role == Role::Sidecar || is_promised {
         return true;
     }
     let matches = |rule: &&ContainerRestartRule| {
@@ -414,7 +467,7 @@ pub(crate) fn will_restart(container: &Container, role: Role, policy: &str, ende
         return true;
     }
     let succeeded = ended.exit_code == 0;
-    match container.restart_policy.as_deref().unwrap_or(policy) {
+    match own_policy {
         "Never" => false,
         "OnFailure" => !succeeded,
         _ => role == Role::App || !succeeded,

@@ -49,7 +49,7 @@ fn start(container: &str, attempt: u32) -> Step {
 }
 
 fn stop_with(container: &str, grace_seconds: u64) -> Step {
-    Step::Stop { container: container.into(), grace_seconds }
+    Step::Stop { container: container.into(), killing: Killing::Stopped, grace_seconds }
 }
 
 #[track_caller]

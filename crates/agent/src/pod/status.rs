@@ -1,8 +1,9 @@
 //! What a pod's status says: phase, containers and (in `conditions`) conditions. Pure.
 
 use super::conditions::conditions;
-use super::known::{Ended, Known, State};
+use super::known::{Ended, Known, PostStart, State};
 use super::plan::{Intent, Role, Snapshot, Why, restart_at, restart_policy, will_restart};
+use super::tend;
 use super::{full_name, init_containers, is_terminal, phase as api_phase, resources, uid};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{
@@ -89,13 +90,19 @@ pub fn phase(snapshot: &Snapshot<'_>) -> &'static str {
 
 fn living_phase(snapshot: &Snapshot<'_>, spec: &PodSpec) -> &'static str {
     let policy = restart_policy(snapshot.pod);
-    let never_ran = State::NeverRan;
-    let state = |container: &Container| {
-        let known = snapshot.containers.get(&container.name);
-        known.map_or(&never_ran, |known| &known.state)
+    let (never_ran, unknown) = (State::NeverRan, Known::default());
+    let known = |container: &Container| snapshot.containers.get(&container.name).unwrap_or(&unknown);
+    // A container has not run before its first postStart hook is over.
+    let state = |container: &Container| match known(container) {
+        Known { state: State::Running { attempt: 0, .. }, .. } if !tend::has_begun(container, known(container)) => {
+            &never_ran
+        }
+        known => &known.state,
     };
     let has_failed = |init: &Container| match state(init) {
-        State::Ended(ended) => ended.exit_code != 0 && !will_restart(init, Role::of_init(init), policy, ended),
+        State::Ended(ended) => {
+            ended.exit_code != 0 && !will_restart(init, Role::of_init(init), policy, known(init), ended)
+        }
         State::NeverRan | State::Running { .. } => false,
     };
     if init_containers(spec).iter().any(has_failed) {
@@ -105,7 +112,7 @@ fn living_phase(snapshot: &Snapshot<'_>, spec: &PodSpec) -> &'static str {
     for init in init_containers(spec) {
         let role = Role::of_init(init);
         match state(init) {
-            State::Running { .. } if role == Role::Sidecar => {}
+            State::Running { .. } if role == Role::Sidecar && tend::has_started(init, known(init)) => {}
             _ if role == Role::Sidecar && has_begun => {}
             State::Ended(ended) if role == Role::Init && ended.exit_code == 0 => {}
             State::Ended(_) | State::NeverRan | State::Running { .. } => return "Pending",
@@ -117,7 +124,7 @@ fn living_phase(snapshot: &Snapshot<'_>, spec: &PodSpec) -> &'static str {
     let mut all_succeeded = true;
     for app in &spec.containers {
         match state(app) {
-            State::Ended(ended) if !will_restart(app, Role::App, policy, ended) => {
+            State::Ended(ended) if !will_restart(app, Role::App, policy, known(app), ended) => {
                 all_succeeded &= ended.exit_code == 0;
             }
             State::Ended(_) | State::Running { .. } | State::NeverRan => return "Running",
@@ -157,9 +164,13 @@ fn container_status(snapshot: &Snapshot<'_>, container: &Container, role: Role, 
         ..ContainerStatus::default()
     };
     match &known.state {
+        State::Running { .. } if role != Role::Init && !tend::has_begun(container, known) => {
+            let (reason, message) = waits_for_its_hook(snapshot, known);
+            status.state = Some(waiting(reason, &message));
+        }
         State::Running { started_at, .. } => {
-            status.ready = role != Role::Init;
-            status.started = Some(true);
+            status.ready = role != Role::Init && tend::is_ready(container, known);
+            status.started = Some(role == Role::Init || tend::has_started(container, known));
             status.state = Some(ContainerState {
                 running: Some(ContainerStateRunning { started_at: Some(Time(*started_at)) }),
                 ..ContainerState::default()
@@ -191,15 +202,26 @@ fn container_id(snapshot: &Snapshot<'_>, container: &str, attempt: u32) -> Strin
     format!("kiln://{}/{container}/{attempt}", uid(snapshot.pod))
 }
 
+/// Why a container that runs counts as waiting: its postStart hook is not over, or has failed.
+fn waits_for_its_hook(snapshot: &Snapshot<'_>, known: &Known) -> (&'static str, String) {
+    match &known.post_start {
+        PostStart::Failed(message) => ("PostStartHookError", message.clone()),
+        PostStart::Due { .. } | PostStart::Running | PostStart::Done => (not_begun(snapshot), String::new()),
+    }
+}
+
+fn not_begun(snapshot: &Snapshot<'_>) -> &'static str {
+    let spec = snapshot.pod.spec.as_ref();
+    let has_init = spec.is_some_and(|spec| !init_containers(spec).is_empty());
+    if has_init { "PodInitializing" } else { "ContainerCreating" }
+}
+
 /// Why a container that has never run is waiting.
 fn waits_to_begin(snapshot: &Snapshot<'_>, known: &Known) -> (String, String) {
     if let Some(blocked) = &known.blocked {
         return blocked.waiting(snapshot.now);
     }
-    let spec = snapshot.pod.spec.as_ref();
-    let has_init = spec.is_some_and(|spec| !init_containers(spec).is_empty());
-    let reason = if has_init { "PodInitializing" } else { "ContainerCreating" };
-    (reason.into(), String::new())
+    (not_begun(snapshot).into(), String::new())
 }
 
 /// Why a container that has run waits for its next run; none when there will not be one.
@@ -214,8 +236,8 @@ fn waits_to_restart(
         return None;
     };
     // One that was asked to stop was stopped because nothing more will run.
-    let lives = matches!(snapshot.intent, Intent::Run) && !is_terminal(phase) && known.stopping.is_none();
-    if !lives || !will_restart(container, role, restart_policy(snapshot.pod), ended) {
+    let lives = matches!(snapshot.intent, Intent::Run) && !is_terminal(phase) && !known.is_stopped();
+    if !lives || !will_restart(container, role, restart_policy(snapshot.pod), known, ended) {
         return None;
     }
     if let Some(blocked) = &known.blocked {

@@ -2,6 +2,7 @@
 //! changed". What no pod accounts for (sandboxes, directories, logs) is removed.
 
 use super::finish::{remove_dir, remove_sandbox};
+use super::probes::dial::Dial;
 use super::worker::{Latest, Outcome, Worker};
 use super::{Images, is_terminal, log_dir_name, name, namespace, phase, uid};
 use crate::events::Recorder;
@@ -36,6 +37,7 @@ pub(crate) struct Context {
     pub(crate) runtime: Arc<dyn Runtime>,
     pub(crate) images: Arc<dyn Images>,
     pub(crate) recorder: Recorder,
+    pub(crate) dial: Arc<dyn Dial>,
     pub(crate) network: Arc<dyn Network>,
     /// Where pods reach the API server.
     pub(crate) api_address: Option<SocketAddr>,

@@ -1,10 +1,12 @@
 //! The worker of one pod: observes, asks `plan` what to do, does it, writes the status when it has come to rest. It holds nothing
 //! that could not be found again from the pod's object and the runtime's records, so it may die at any point.
 
+use super::errands::Errands;
 use super::finish::longer;
 use super::known::{self, Known, State};
 use super::plan::{self, Intent, Plan, Preparation, Snapshot, Step, Why};
 use super::pull::{self, Pulls};
+use super::tend::Killing;
 use super::watch::Context;
 use super::{all_containers, log_dir_name, name, namespace, status, support, uid};
 use crate::events::Notice;
@@ -67,6 +69,8 @@ pub(super) struct Worker {
     /// The API server has answered that it is gone.
     pub(super) found_gone: bool,
     pub(super) pulls: Pulls,
+    /// Hooks and probes.
+    pub(super) errands: Errands,
     /// Pulls that are over and whose container has not started yet, by container.
     pub(super) pulled: BTreeMap<String, pull::Ended>,
 }
@@ -101,6 +105,7 @@ impl Worker {
             refresh_at: None,
             found_gone: false,
             pulls: Pulls::default(),
+            errands: Errands::default(),
             pulled: BTreeMap::new(),
             context,
         }
@@ -143,6 +148,8 @@ impl Worker {
     /// A sandbox in which something has run stands; one in which nothing has may lack its volumes.
     async fn resume(&mut self) {
         self.observe().await;
+        let pod = self.latest.borrow().pod.clone();
+        self.read_records(&pod);
         let has_run = |known: &Known| known.state != State::NeverRan;
         if self.containers.values().any(has_run) {
             self.preparation = Preparation::Ready;
@@ -228,23 +235,25 @@ impl Worker {
         match step {
             Step::Prepare => self.prepare(pod).await,
             Step::Start { container, attempt } => self.start(pod, &container, attempt).await,
-            Step::Stop { container, grace_seconds } => self.stop(pod, &container, grace_seconds).await,
+            Step::Stop { container, killing, grace_seconds } => {
+                self.stop(pod, &container, killing, grace_seconds).await;
+            }
+            Step::PostStart { container } => self.run_post_start(pod, &container),
+            Step::PreStop { container, killing, ends_at } => self.run_pre_stop(pod, &container, killing, ends_at),
+            Step::Probe { container, kind } => self.ask(pod, &container, kind),
             Step::AnnounceImageBackOff { container } => self.tell_image_back_off(pod, &container),
             Step::AnnounceCrashBackOff { container } => self.tell_crash_back_off(pod, &container),
             Step::Finish => unreachable!("the loop ends before it obeys a plan that finishes"),
         }
     }
 
-    async fn stop(&mut self, pod: &Pod, container: &str, grace_seconds: u64) {
+    async fn stop(&mut self, pod: &Pod, container: &str, killing: Killing, grace_seconds: u64) {
+        self.tell_killing(pod, container, killing);
+        self.end_hooks(pod, container, killing, grace_seconds);
         let Some(known) = self.containers.get_mut(container) else {
             return;
         };
-        let is_first = known.stopping.is_none();
         known.stopping = Some(grace_seconds);
-        if is_first {
-            let message = format!("Stopping container {container}");
-            self.tell(Notice::of_container(pod, container, "Killing", message));
-        }
         let Some(sandbox) = &self.sandbox else { return };
         if let Err(error) = sandbox.stop(container, grace_seconds).await {
             // Its record then says Lost, which ends it as well.
@@ -360,6 +369,10 @@ impl Worker {
             }
             () = runs_changed => {}
             ended = self.pulls.next() => self.pull_ended(ended),
+            ended = self.errands.next() => {
+                let pod = self.latest.borrow().pod.clone();
+                self.errand_ended(&pod, ended);
+            }
             () = tokio::time::sleep(longest) => {}
         }
     }

@@ -1,5 +1,9 @@
 //! The worker against a scripted runtime and a few lines of API server, in virtual time.
 
+#[path = "errands_tests.rs"]
+mod errands;
+
+use super::super::probes::dial::Dial;
 use super::super::watch::STARTS_AT_ONCE;
 use super::*;
 use crate::node::Machine;
@@ -94,6 +98,7 @@ pub(in crate::pod) struct World {
     pub(in crate::pod) api: Arc<Api>,
     pub(in crate::pod) runtime: FakeRuntime,
     images: Arc<FakeImages>,
+    network: Arc<errands::Ports>,
     pub(in crate::pod) dir: tempfile::TempDir,
     clock: Arc<TestClock>,
     latest: watch::Sender<Latest>,
@@ -118,6 +123,7 @@ impl World {
             api: Arc::new(Api { pod: Mutex::new(pod), ..Api::default() }),
             runtime,
             images: Arc::default(),
+            network: Arc::default(),
             dir: tempfile::tempdir().unwrap(),
             clock,
             latest,
@@ -144,6 +150,7 @@ impl World {
             runtime: Arc::new(self.runtime.clone()),
             images: self.images.clone() as Arc<dyn super::super::Images>,
             recorder,
+            dial: self.network.clone() as Arc<dyn Dial>,
             machine: Machine::read(self.dir.path()),
             node_name: "node".into(),
             state_dir: self.dir.path().join("agent"),

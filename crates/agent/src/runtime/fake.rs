@@ -7,6 +7,7 @@ use crate::images::registry::{Fault, PullError, Pulled};
 use crate::images::{Image, ImageConfig, ImageError, Origin};
 use crate::pod::Images;
 use crate::runtime::Rootfs;
+use futures::FutureExt;
 use jiff::Timestamp;
 use meta::clock::Clock;
 use parking_lot::Mutex;
@@ -72,6 +73,20 @@ impl Script {
     }
 }
 
+/// What a further program in a container does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Program {
+    /// How long it takes.
+    pub takes: Duration,
+    /// How it ends, unless its container ends first.
+    pub exit_code: i32,
+    /// What it writes to stdout.
+    pub output: String,
+}
+
+/// Chooses what a further program does; none: it cannot be executed.
+pub type Programs = dyn Fn(&Exec) -> Option<Program> + Send + Sync;
+
 /// Chooses what a container does.
 pub type Scripts = dyn Fn(&Sandbox, &Container) -> Script + Send + Sync;
 
@@ -89,6 +104,8 @@ struct Shared {
     pods: Mutex<BTreeMap<String, Arc<FakeSandbox>>>,
     started: Mutex<Vec<RunId>>,
     ended: Mutex<BTreeMap<RunId, Run>>,
+    programs: Mutex<Option<Arc<Programs>>>,
+    executed: Mutex<Vec<(Timestamp, String, String)>>,
 }
 
 impl FakeRuntime {
@@ -103,7 +120,19 @@ impl FakeRuntime {
             pods: Mutex::default(),
             started: Mutex::default(),
             ended: Mutex::default(),
+            programs: Mutex::default(),
+            executed: Mutex::default(),
         }))
+    }
+
+    /// From now on containers have other programs.
+    pub fn play_programs(&self, programs: impl Fn(&Exec) -> Option<Program> + Send + Sync + 'static) {
+        *self.0.programs.lock() = Some(Arc::new(programs));
+    }
+
+    /// Every further program that was asked for, in order: when, in which container, the command.
+    pub fn executed(&self) -> Vec<(Timestamp, String, String)> {
+        self.0.executed.lock().clone()
     }
 
     /// Every run that was asked for, in order.
@@ -322,7 +351,18 @@ impl PodSandbox for FakeSandbox {
 
     async fn exec(&self, exec: Exec) -> Result<Streams, RuntimeError> {
         self.is_played(&exec.container)?;
-        Err(RuntimeError::Create("a script has no other programs".into()))
+        let command = exec.command.join(" ");
+        self.shared.executed.lock().push((self.shared.clock.now(), exec.container.clone(), command));
+        let programs = self.shared.programs.lock().clone();
+        let Some(programs) = programs else {
+            return Err(RuntimeError::Create("a script has no other programs".into()));
+        };
+        let Some(program) = programs(&exec) else {
+            let program = exec.command.first().map_or("", String::as_str);
+            let message = format!("exec: {program:?}: executable file not found in $PATH");
+            return Err(RuntimeError::Start { message, exit_code: 127 });
+        };
+        self.arc().map(|this| this.execute(exec.container, program)).ok_or_else(|| self.gone())
     }
 
     async fn attach(&self, attach: Attach) -> Result<Streams, RuntimeError> {
@@ -343,6 +383,34 @@ impl PodSandbox for FakeSandbox {
 }
 
 impl FakeSandbox {
+    fn gone(&self) -> RuntimeError {
+        RuntimeError::Gone(self.sandbox.pod_uid.clone())
+    }
+
+    /// The streams of a further program.
+    fn execute(self: Arc<Self>, container: String, program: Program) -> Streams {
+        let mut changes = self.version.subscribe();
+        let exit = async move {
+            let container_ends = async {
+                // The sender is ours, so this cannot fail.
+                let _ = changes.wait_for(|_| self.is_played(&container).is_err()).await;
+            };
+            tokio::select! {
+                biased;
+                () = container_ends => Ok(137),
+                () = tokio::time::sleep(program.takes) => Ok(program.exit_code),
+            }
+        };
+        Streams {
+            exit: exit.boxed(),
+            stdin: None,
+            stdout: Some(Box::new(std::io::Cursor::new(program.output.into_bytes()))),
+            stderr: None,
+            resize: None,
+            ends_with_input: false,
+        }
+    }
+
     fn is_played(&self, container: &str) -> Result<(), RuntimeError> {
         let inner = self.inner.lock();
         let play = inner.runs.get(container);
@@ -353,7 +421,7 @@ impl FakeSandbox {
     }
 
     fn start_now(&self, container: Container) -> Result<Timestamp, RuntimeError> {
-        let gone = || RuntimeError::Gone(self.sandbox.pod_uid.clone());
+        let gone = || self.gone();
         let this = self.arc().ok_or_else(gone)?;
         let now = self.shared.clock.now();
         let mut inner = self.inner.lock();
@@ -383,7 +451,7 @@ impl FakeSandbox {
 
     fn stop_now(&self, container: &str, grace_seconds: u64) -> Result<(), RuntimeError> {
         let Some(this) = self.arc() else {
-            return Err(RuntimeError::Gone(self.sandbox.pod_uid.clone()));
+            return Err(self.gone());
         };
         let mut inner = self.inner.lock();
         let Some(play) = inner.runs.get_mut(container) else {

@@ -18,7 +18,7 @@ mod endpoints;
 mod http;
 mod pull;
 mod session;
-mod tls;
+pub(crate) mod tls;
 
 pub(super) use http::Http;
 pub use http::Patience;

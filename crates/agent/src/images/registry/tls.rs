@@ -35,6 +35,14 @@ pub(super) fn client_config(tls: Option<&Tls>) -> Result<ClientConfig, String> {
     }
 }
 
+/// For connections on which no certificate is checked.
+///
+/// # Errors
+/// The cryptography at hand lacks something.
+pub(crate) fn unchecked() -> Result<ClientConfig, String> {
+    client_config(Some(&Tls { insecure_skip_verify: true, ..Tls::default() }))
+}
+
 /// The system's certificates and, beside them, those of `ca_file`.
 fn roots(ca_file: Option<&Path>) -> Result<RootCertStore, String> {
     let mut roots = RootCertStore::empty();

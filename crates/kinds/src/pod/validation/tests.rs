@@ -297,8 +297,12 @@ fn what_the_agent_cannot_do_yet_is_refused_by_name() {
         check(spec, &[&format!("spec.{field}: Forbidden: not supported by this version of kiln: {way_out}")]);
     }
     for (container, field, way_out) in [
-        (json!({"livenessProbe": {"exec": {"command": ["x"]}}}), "livenessProbe", "leave it out"),
-        (json!({"lifecycle": {"preStop": {"sleep": {"seconds": 1}}}}), "lifecycle", "leave it out"),
+        (json!({"livenessProbe": {"grpc": {"port": 1}}}), "livenessProbe.grpc", "use exec, httpGet or tcpSocket"),
+        (
+            json!({"lifecycle": {"preStop": {"tcpSocket": {"port": 1}}}}),
+            "lifecycle.preStop.tcpSocket",
+            "use exec, httpGet or sleep",
+        ),
         (
             json!({"securityContext": {"privileged": true}}),
             "securityContext.privileged",
