@@ -3,6 +3,7 @@
 //! Order: PATH and HOSTNAME, the image's, the API server's, `envFrom`, `env`; the later wins. Only the last three can be referred to.
 
 use super::sources::{Needs, Sources};
+use crate::volumes::downward::{self, Subject};
 use std::net::SocketAddr;
 
 use k8s_openapi::api::core::v1::{Container, EnvFromSource, EnvVar, EnvVarSource, Pod};
@@ -40,6 +41,8 @@ impl Environment {
 pub struct Origin<'a> {
     /// For fieldRef.
     pub pod: &'a Pod,
+    /// For resourceFieldRef.
+    pub subject: Subject<'a>,
     /// For status.hostIP.
     pub host_ip: &'a str,
     /// For status.podIP; empty if it has none.
@@ -82,7 +85,7 @@ pub fn from_spec(container: &Container, origin: Origin<'_>) -> Result<Environmen
         }
     }
     for variable in container.env.iter().flatten() {
-        if let Some(value) = value_of(variable, origin, &environment)? {
+        if let Some(value) = value_of(variable, &container.name, origin, &environment)? {
             environment.set(&variable.name, &value);
         }
     }
@@ -119,6 +122,17 @@ pub fn complete(from_spec: &Environment, image_env: &[(String, String)], hostnam
 
 /// Replaces `$(NAME)` by what `environment` has; what it has not stays as written. `$$` is a dollar that begins nothing.
 pub fn expand(text: &str, environment: &Environment) -> String {
+    expand_noting(text, environment, |_| ())
+}
+
+/// The same, but what `environment` has not is an error (K:pkg/kubelet/container ExpandContainerVolumeMounts).
+pub fn expand_all(text: &str, environment: &Environment) -> Result<String, String> {
+    let mut missing = Vec::new();
+    let expanded = expand_noting(text, environment, |name| missing.push(name.to_owned()));
+    if missing.is_empty() { Ok(expanded) } else { Err(format!("missing value for \"{}\"", missing.join(", "))) }
+}
+
+fn expand_noting(text: &str, environment: &Environment, mut is_missing: impl FnMut(&str)) -> String {
     let mut expanded = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(dollar) = rest.find('$') {
@@ -138,6 +152,7 @@ pub fn expand(text: &str, environment: &Environment) -> String {
         match environment.get(name) {
             Some(value) => expanded.push_str(value),
             None => {
+                is_missing(name);
                 expanded.push_str("$(");
                 expanded.push_str(name);
                 expanded.push(')');
@@ -185,9 +200,14 @@ fn whole_source(from: &EnvFromSource, origin: Origin<'_>) -> Result<Vec<(String,
 }
 
 /// The value of one variable; none if it comes from something optional that is not there.
-fn value_of(variable: &EnvVar, origin: Origin<'_>, so_far: &Environment) -> Result<Option<String>, String> {
+fn value_of(
+    variable: &EnvVar,
+    container: &str,
+    origin: Origin<'_>,
+    so_far: &Environment,
+) -> Result<Option<String>, String> {
     match &variable.value_from {
-        Some(from) => value_from(from, origin),
+        Some(from) => value_from(from, container, origin),
         None => {
             let value = variable.value.as_deref().unwrap_or("");
             Ok(Some(expand(value, so_far)))
@@ -195,7 +215,7 @@ fn value_of(variable: &EnvVar, origin: Origin<'_>, so_far: &Environment) -> Resu
     }
 }
 
-fn value_from(from: &EnvVarSource, origin: Origin<'_>) -> Result<Option<String>, String> {
+fn value_from(from: &EnvVarSource, container: &str, origin: Origin<'_>) -> Result<Option<String>, String> {
     let namespace = super::namespace(origin.pod);
     if let Some(reference) = &from.config_map_key_ref {
         let is_optional = reference.optional == Some(true);
@@ -223,6 +243,10 @@ fn value_from(from: &EnvVarSource, origin: Origin<'_>) -> Result<Option<String>,
     }
     if let Some(reference) = &from.field_ref {
         return field(&reference.field_path, origin).map(Some);
+    }
+    if let Some(reference) = &from.resource_field_ref {
+        let named = reference.container_name.as_deref().filter(|name| !name.is_empty());
+        return downward::resource(reference, named.unwrap_or(container), origin.subject).map(Some);
     }
     Err("this kind of valueFrom is not supported by this version of kiln".into())
 }

@@ -20,8 +20,12 @@ fn environment(container: Value) -> Result<Vec<String>, String> {
         "spec": {"nodeName": "n1", "serviceAccountName": "sa", "containers": []}}))
     .unwrap();
     let sources = sources();
-    let origin = Origin { pod: &pod, host_ip: "10.0.0.1", pod_ip: "10.9.0.2", api_address: None, sources: &sources };
-    let container = serde_json::from_value(container).unwrap();
+    let container: Container = serde_json::from_value(container).unwrap();
+    let mut pod = pod;
+    pod.spec.as_mut().unwrap().containers.push(container.clone());
+    let subject = Subject { pod: &pod, cpus: 2, memory_bytes: 1 << 30 };
+    let (host_ip, pod_ip, api_address) = ("10.0.0.1", "10.9.0.2", None);
+    let origin = Origin { pod: &pod, subject, host_ip, pod_ip, api_address, sources: &sources };
     from_spec(&container, origin).map(|environment| environment.lines())
 }
 
@@ -126,4 +130,35 @@ fn the_api_server_is_found_by_its_services_variables() {
     ] {
         assert_eq!(environment.get(name), Some(value), "{name}");
     }
+}
+
+#[test]
+fn resources_are_the_containers_own_unless_another_is_named() {
+    let variable = |resource: &str, more: Value| {
+        let mut reference = json!({"resource": resource});
+        reference.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        environment(json!({
+            "env": [{"name": "X", "valueFrom": {"resourceFieldRef": reference}}],
+            "resources": {"requests": {"cpu": "250m"}, "limits": {"memory": "64Mi"}},
+        }))
+    };
+    for (resource, more, expect) in [
+        ("requests.cpu", json!({}), "1"),
+        ("requests.cpu", json!({"divisor": "1m"}), "250"),
+        ("limits.memory", json!({}), "67108864"),
+        ("limits.memory", json!({"divisor": "1Mi", "containerName": "a"}), "64"),
+        ("limits.cpu", json!({}), "2"),
+        ("requests.memory", json!({}), "0"),
+    ] {
+        assert_eq!(variable(resource, more), Ok(vec![format!("X={expect}")]), "{resource}");
+    }
+    assert_eq!(variable("limits.cpu", json!({"containerName": "b"})), Err("container b not found".into()));
+}
+
+#[test]
+fn what_is_missing_can_be_an_error() {
+    let mut known = Environment::default();
+    known.set("A", "1");
+    assert_eq!(expand_all("$(A)/$$(B)", &known), Ok("1/$(B)".into()));
+    assert_eq!(expand_all("$(B)$(A)$(C)", &known), Err("missing value for \"B, C\"".into()));
 }

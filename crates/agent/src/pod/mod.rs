@@ -12,6 +12,7 @@ pub mod status;
 pub mod tend;
 
 mod conditions;
+mod devices;
 pub mod env;
 mod errands;
 mod files;

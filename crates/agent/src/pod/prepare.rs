@@ -149,7 +149,7 @@ impl Worker {
         Ok(sources.tokens.values().map(|token| token.refresh_at).min())
     }
 
-    fn subject<'a>(&self, pod: &'a Pod) -> Subject<'a> {
+    pub(super) fn subject<'a>(&self, pod: &'a Pod) -> Subject<'a> {
         let machine = &self.context.machine;
         Subject { pod, cpus: machine.cpus, memory_bytes: machine.memory_bytes }
     }

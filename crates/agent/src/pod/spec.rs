@@ -7,11 +7,13 @@ use crate::images::ImageConfig;
 use crate::runtime::Resources;
 use crate::supervisor::seccomp;
 use crate::volumes;
-use k8s_openapi::api::core::v1::{Container, Pod, PodSpec, SecurityContext};
+use crate::volumes::subpath;
+use k8s_openapi::api::core::v1::{Container, Pod, PodSpec, SecurityContext, Volume, VolumeMount};
 use oci_spec::runtime::{
-    Capabilities, Capability, Linux, LinuxBuilder, LinuxCapabilitiesBuilder, LinuxCpu, LinuxMemory, LinuxNamespace,
-    LinuxNamespaceType, LinuxResources, Mount, Process, Root, Spec, User,
+    Capabilities, Capability, Linux, LinuxBuilder, LinuxCapabilitiesBuilder, LinuxCpu, LinuxDevice, LinuxMemory,
+    LinuxNamespace, LinuxNamespaceType, LinuxResources, Mount, Process, Root, Spec, User,
 };
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -75,6 +77,8 @@ pub struct Ingredients<'a> {
     pub termination_message: &'a Path,
     /// The pod's host name.
     pub hostname: &'a str,
+    /// The machine's devices, for a privileged container.
+    pub devices: &'a [LinuxDevice],
     /// Memory of the machine, for oom_score_adj.
     pub machine_memory_bytes: u64,
 }
@@ -85,9 +89,16 @@ pub fn build(from: &Ingredients<'_>) -> Result<Spec, String> {
     let pod_spec = from.pod.spec.as_ref().unwrap_or(&default_spec);
     let context = from.container.security_context.clone().unwrap_or_default();
 
-    let capabilities = capabilities(&context)?;
+    let is_privileged = context.privileged == Some(true);
+    let capabilities = if is_privileged { all_capabilities() } else { capabilities(&context)? };
     let mut linux = linux(from.container, pod_spec);
-    if !is_unconfined(pod_spec, &context) {
+    if is_privileged {
+        linux.set_masked_paths(None);
+        linux.set_readonly_paths(None);
+        linux.set_devices(Some(from.devices.to_vec()));
+    }
+    linux.set_sysctl(Some(sysctls(pod_spec)).filter(|sysctls| !sysctls.is_empty()));
+    if !is_privileged && !is_unconfined(pod_spec, &context) {
         linux.set_seccomp(Some(seccomp::default_profile(&capabilities)));
     }
 
@@ -99,7 +110,7 @@ pub fn build(from: &Ingredients<'_>) -> Result<Spec, String> {
     spec.set_root(Some(root));
     spec.set_hostname(Some(from.hostname.to_owned()));
     spec.set_process(Some(process(from, pod_spec, &context, &capabilities)?));
-    spec.set_mounts(Some(mounts(from, pod_spec)?));
+    spec.set_mounts(Some(mounts(from, pod_spec, is_privileged)?));
     spec.set_linux(Some(linux));
     Ok(spec)
 }
@@ -182,7 +193,7 @@ fn capabilities(context: &SecurityContext) -> Result<Capabilities, String> {
     let is_all = |name: &String| name.eq_ignore_ascii_case("ALL");
     let mut set: Capabilities = DEFAULT_CAPABILITIES.into();
     if add.iter().any(is_all) {
-        set = ALL_CAPABILITIES.split_whitespace().filter_map(|name| Capability::from_str(name).ok()).collect();
+        set = all_capabilities();
     }
     if drop.iter().any(is_all) {
         set.clear();
@@ -196,10 +207,20 @@ fn capabilities(context: &SecurityContext) -> Result<Capabilities, String> {
     Ok(set)
 }
 
+fn all_capabilities() -> Capabilities {
+    ALL_CAPABILITIES.split_whitespace().filter_map(|name| Capability::from_str(name).ok()).collect()
+}
+
 fn capability(name: &str) -> Result<Capability, String> {
     let upper = name.to_ascii_uppercase();
     let bare = upper.strip_prefix("CAP_").unwrap_or(&upper);
     Capability::from_str(bare).map_err(|_| format!("unknown capability \"{name}\""))
+}
+
+/// What the pod sets of its own kernel parameters; admission has let it.
+fn sysctls(pod_spec: &PodSpec) -> HashMap<String, String> {
+    let wanted = pod_spec.security_context.as_ref().and_then(|context| context.sysctls.as_deref()).unwrap_or_default();
+    wanted.iter().map(|sysctl| (sysctl.name.replace('/', "."), sysctl.value.clone())).collect()
 }
 
 /// Kubernetes' default is no filter; here containers get the runtime's unless they say otherwise.
@@ -221,18 +242,18 @@ fn mount(destination: &str, typ: &str, source: &Path, options: &[&str]) -> Mount
 
 /// The kernel's file systems, the pod's files in /etc, then the volumes, outer ones before those inside them.
 /// /dev/shm is the runtime's: the pod's containers share one.
-fn mounts(from: &Ingredients<'_>, pod_spec: &PodSpec) -> Result<Vec<Mount>, String> {
+fn mounts(from: &Ingredients<'_>, pod_spec: &PodSpec, is_privileged: bool) -> Result<Vec<Mount>, String> {
     let devpts = ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"];
     let quiet = ["nosuid", "noexec", "nodev"];
-    let readonly = ["nosuid", "noexec", "nodev", "ro"];
+    let kernels = ["nosuid", "noexec", "nodev", if is_privileged { "rw" } else { "ro" }];
     let dev = ["nosuid", "strictatime", "mode=755", "size=65536k"];
     let mut mounts = vec![
         mount("/proc", "proc", Path::new("proc"), &quiet),
         mount("/dev", "tmpfs", Path::new("tmpfs"), &dev),
         mount("/dev/pts", "devpts", Path::new("devpts"), &devpts),
         mount("/dev/mqueue", "mqueue", Path::new("mqueue"), &quiet),
-        mount("/sys", "sysfs", Path::new("sysfs"), &readonly),
-        mount("/sys/fs/cgroup", "cgroup", Path::new("cgroup"), &readonly),
+        mount("/sys", "sysfs", Path::new("sysfs"), &kernels),
+        mount("/sys/fs/cgroup", "cgroup", Path::new("cgroup"), &kernels),
     ];
     let volume_mounts = from.container.volume_mounts.as_deref().unwrap_or_default();
     let etc = files::etc_dir(from.pod_dir);
@@ -251,23 +272,37 @@ fn mounts(from: &Ingredients<'_>, pod_spec: &PodSpec) -> Result<Vec<Mount>, Stri
     let mut ordered: Vec<_> = volume_mounts.iter().collect();
     ordered.sort_by_key(|mount| Path::new(&mount.mount_path).components().count());
     for wanted in ordered {
-        let volume = pod_spec
-            .volumes
-            .iter()
-            .flatten()
-            .find(|volume| volume.name == wanted.name)
-            .ok_or_else(|| format!("volume \"{}\" is not in spec.volumes", wanted.name))?;
+        let (volume, source) = volume_of(wanted, pod_spec, from.mounts, from.pod_dir)?;
         // What comes from API objects is not the container's to write.
         let is_readonly = wanted.read_only == Some(true) || !volumes::is_writable(volume);
         let access = if is_readonly { "ro" } else { "rw" };
         let destination = Path::new("/").join(&wanted.mount_path);
-        let source = match from.mounts.get(&volume.name) {
-            Some(mount) => mount.path.clone(),
-            None => volumes::directory(from.pod_dir, volume),
-        };
-        mounts.push(mount(&destination.to_string_lossy(), "bind", &source, &["rbind", "rprivate", access]));
+        let part = subpath::wanted(wanted, from.environment)?;
+        let part = part.map(|part| format!("{}{}", subpath::OPTION, part.display()));
+        let options: Vec<&str> = ["rbind", "rprivate", access].into_iter().chain(part.as_deref()).collect();
+        mounts.push(mount(&destination.to_string_lossy(), "bind", &source, &options));
     }
     Ok(mounts)
+}
+
+/// The volume that a mount names, and where it lies on the host.
+pub fn volume_of<'a>(
+    mount: &VolumeMount,
+    spec: &'a PodSpec,
+    mounts: &volumes::Mounts,
+    pod_dir: &Path,
+) -> Result<(&'a Volume, PathBuf), String> {
+    let volume = spec
+        .volumes
+        .iter()
+        .flatten()
+        .find(|volume| volume.name == mount.name)
+        .ok_or_else(|| format!("volume \"{}\" is not in spec.volumes", mount.name))?;
+    let source = match mounts.get(&volume.name) {
+        Some(mount) => mount.path.clone(),
+        None => volumes::directory(pod_dir, volume),
+    };
+    Ok((volume, source))
 }
 
 fn linux(container: &Container, pod_spec: &PodSpec) -> Linux {

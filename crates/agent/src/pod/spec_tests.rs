@@ -1,3 +1,4 @@
+use super::super::devices;
 use super::*;
 use serde_json::{Value, json};
 
@@ -31,6 +32,7 @@ fn spec_of(pod_spec: Value, image: &ImageConfig) -> Result<Value, String> {
         mounts: &Default::default(),
         termination_message: Path::new("/state/pods/u/termination/a.0"),
         hostname: "p",
+        devices: &devices::all(Path::new("/dev")),
         machine_memory_bytes: 1 << 30,
     })?;
     Ok(serde_json::to_value(spec).unwrap())

@@ -3,13 +3,13 @@
 use super::known::{Blocked, Obstacle};
 use super::plan::Preparation;
 use super::worker::{Worker, termination_message};
-use super::{all_containers, env, name, namespace, resources, sources, spec, user};
+use super::{all_containers, devices, env, name, namespace, resources, sources, spec, user};
 use crate::events::Notice;
 use crate::images::Image;
-use crate::runtime::{self, RuntimeError};
+use crate::runtime::{self, PodSandbox, RuntimeError};
 use crate::volumes;
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::{Container, Pod};
+use k8s_openapi::api::core::v1::{Container, Pod, PodSpec};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
@@ -87,7 +87,7 @@ impl Worker {
             known.image = image.reference.clone();
             known.image_id = image.shown_id().to_owned();
         }
-        let run = self.compose(pod, container, attempt, image).await?;
+        let run = self.compose(pod, container, attempt, image, sandbox.as_ref()).await?;
         match sandbox.start(run).await {
             Ok(started_at) => Ok(started_at),
             Err(RuntimeError::Start { message, .. }) => Err(Setback::NotExecuted(message)),
@@ -105,6 +105,7 @@ impl Worker {
         container: &Container,
         attempt: u32,
         image: Image,
+        sandbox: &dyn PodSandbox,
     ) -> Result<runtime::Container, Setback> {
         let config_error = |message: String| other("CreateContainerConfigError", message);
         let create_error = |message: String| other("CreateContainerError", message);
@@ -117,6 +118,7 @@ impl Worker {
         let pod_ip = self.pod_ip(pod).unwrap_or_default();
         let origin = env::Origin {
             pod,
+            subject: self.subject(pod),
             host_ip: &self.context.machine.ip,
             pod_ip: &pod_ip,
             api_address: self.context.api_address,
@@ -132,6 +134,9 @@ impl Worker {
         make_files(&message_file, &log_path).map_err(|error| create_error(error.to_string()))?;
         let mounts = volumes::claim::mounts(pod, &sources, volumes::claim::Moment::Running)
             .map_err(|error| create_error(error.to_string()))?;
+        make_sub_paths(&sandbox.root(), container, &pod_spec, &mounts, &pod_dir, &environment).map_err(config_error)?;
+        let is_privileged = container.security_context.as_ref().is_some_and(|context| context.privileged == Some(true));
+        let devices = if is_privileged { devices::all(Path::new("/dev")) } else { Vec::new() };
         let spec = spec::build(&spec::Ingredients {
             pod,
             container,
@@ -142,6 +147,7 @@ impl Worker {
             mounts: &mounts,
             termination_message: &message_file,
             hostname: &self.hostname(pod, &pod_spec),
+            devices: &devices,
             machine_memory_bytes: self.context.machine.memory_bytes,
         })
         .map_err(create_error)?;
@@ -161,6 +167,29 @@ impl Worker {
             },
         })
     }
+}
+
+/// Makes the parts of volumes that a container mounts, where they are missing; `root` is the sandbox's view of the host. The error is
+/// CreateContainerConfigError's message.
+fn make_sub_paths(
+    root: &Path,
+    container: &Container,
+    pod_spec: &PodSpec,
+    mounts: &volumes::Mounts,
+    pod_dir: &Path,
+    environment: &env::Environment,
+) -> Result<(), String> {
+    for mount in container.volume_mounts.iter().flatten() {
+        let Some(path) = volumes::subpath::wanted(mount, environment)? else { continue };
+        let (_, source) = spec::volume_of(mount, pod_spec, mounts, pod_dir)?;
+        volumes::subpath::make(&volumes::seen_through(root, &source), &path).map_err(|error| {
+            let (volume, container) = (&mount.name, &container.name);
+            format!(
+                "failed to create subPath directory for volumeMount \"{volume}\" of container \"{container}\": {error}"
+            )
+        })?;
+    }
+    Ok(())
 }
 
 /// The termination message file, which every user of the container may write, and the directory of its logs.

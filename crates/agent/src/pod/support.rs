@@ -5,7 +5,10 @@ use k8s_openapi::api::core::v1::{Container, PodSpec, Volume};
 
 /// Names the first thing this version cannot do, and the way out; none if it can do everything.
 pub fn refusal(spec: &PodSpec) -> Option<String> {
-    let found = of_pod(spec).or_else(|| volumes(spec)).or_else(|| all_containers(spec).find_map(of_container))?;
+    let found = of_pod(spec)
+        .or_else(|| sysctls(spec))
+        .or_else(|| volumes(spec))
+        .or_else(|| all_containers(spec).find_map(of_container))?;
     Some(found)
 }
 
@@ -18,13 +21,32 @@ fn of_pod(spec: &PodSpec) -> Option<String> {
         ("runtimeClassName", spec.runtime_class_name.is_some()),
         ("resourceClaims", is_some_and_not_empty(spec.resource_claims.as_deref())),
         ("readinessGates", is_some_and_not_empty(spec.readiness_gates.as_deref())),
-        (
-            "securityContext.sysctls",
-            spec.security_context.as_ref().is_some_and(|context| is_some_and_not_empty(context.sysctls.as_deref())),
-        ),
     ];
     let (field, _) = asked.into_iter().find(|(_, is_asked)| *is_asked)?;
     Some(format!("spec.{field} is not supported by this version of kiln; remove it"))
+}
+
+/// Those that a pod may set without harm to others (K:pkg/kubelet/sysctl/safe_sysctls.go).
+const SAFE_SYSCTLS: [&str; 12] = [
+    "kernel.shm_rmid_forced",
+    "net.ipv4.ip_local_port_range",
+    "net.ipv4.tcp_syncookies",
+    "net.ipv4.ping_group_range",
+    "net.ipv4.ip_unprivileged_port_start",
+    "net.ipv4.ip_local_reserved_ports",
+    "net.ipv4.tcp_keepalive_time",
+    "net.ipv4.tcp_fin_timeout",
+    "net.ipv4.tcp_keepalive_intvl",
+    "net.ipv4.tcp_keepalive_probes",
+    "net.ipv4.tcp_rmem",
+    "net.ipv4.tcp_wmem",
+];
+
+fn sysctls(spec: &PodSpec) -> Option<String> {
+    let wanted = spec.security_context.as_ref()?.sysctls.as_deref()?.iter();
+    let mut names = wanted.map(|sysctl| sysctl.name.replace('/', "."));
+    let forbidden = names.find(|name| !SAFE_SYSCTLS.contains(&name.as_str()))?;
+    Some(format!("forbidden sysctl: \"{forbidden}\" not allowlisted"))
 }
 
 fn is_some_and_not_empty<T>(list: Option<&[T]>) -> bool {
@@ -35,7 +57,7 @@ fn volumes(spec: &PodSpec) -> Option<String> {
     let volumes = spec.volumes.as_deref().unwrap_or_default();
     let volume = volumes.iter().find(|volume| !is_supported(volume))?;
     Some(format!(
-        "volume \"{}\": this version of kiln has emptyDir, configMap, secret, projected, downwardAPI, persistentVolumeClaim and \
+        "volume \"{}\": this version of kiln has emptyDir, configMap, secret, projected, downwardAPI, hostPath, persistentVolumeClaim and \
          ephemeral volumes only; use one of these",
         volume.name
     ))
@@ -49,7 +71,8 @@ fn is_supported(volume: &Volume) -> bool {
         || volume.projected.is_some()
         || volume.downward_api.is_some()
         || volume.persistent_volume_claim.is_some()
-        || volume.ephemeral.is_some();
+        || volume.ephemeral.is_some()
+        || volume.host_path.is_some();
     let bare = Volume { name: volume.name.clone(), ..Volume::default() };
     known || *volume == bare
 }
@@ -66,7 +89,6 @@ fn of_container(container: &Container) -> Option<String> {
             container.restart_policy_rules.iter().flatten().any(|rule| rule.action != "Restart"),
         ),
         ("volumeDevices", is_some_and_not_empty(container.volume_devices.as_deref())),
-        ("securityContext.privileged", context.is_some_and(|context| context.privileged == Some(true))),
         (
             "securityContext.procMount",
             context.and_then(|context| context.proc_mount.as_deref()).is_some_and(|mount| mount != "Default"),
@@ -78,17 +100,12 @@ fn of_container(container: &Container) -> Option<String> {
                 .is_some_and(|profile| profile.type_ == "Localhost"),
         ),
         (
-            "volumeMounts[].subPath",
-            container.volume_mounts.iter().flatten().any(|mount| {
-                mount.sub_path.as_ref().is_some_and(|path| !path.is_empty()) || mount.sub_path_expr.is_some()
-            }),
-        ),
-        (
-            "env[].valueFrom.resourceFieldRef",
-            container.env.iter().flatten().any(|variable| {
-                let from = variable.value_from.as_ref();
-                from.is_some_and(|from| from.resource_field_ref.is_some() || from.file_key_ref.is_some())
-            }),
+            "env[].valueFrom.fileKeyRef",
+            container
+                .env
+                .iter()
+                .flatten()
+                .any(|variable| variable.value_from.as_ref().is_some_and(|from| from.file_key_ref.is_some())),
         ),
     ];
     let (field, _) = asked.into_iter().find(|(_, is_asked)| *is_asked)?;
@@ -120,20 +137,16 @@ mod tests {
         for (spec, name) in [
             (json!({"hostPID": true, "containers": []}), "spec.hostPID"),
             (
+                json!({"securityContext": {"sysctls": [{"name": "net/ipv4/tcp_syncookies", "value": "1"}, {"name": "kernel.sem", "value": "1"}]}, "containers": []}),
+                "forbidden sysctl: \"kernel.sem\" not allowlisted",
+            ),
+            (
                 json!({"volumes": [{"name": "v", "nfs": {"path": "/", "server": "s"}}], "containers": []}),
                 "volume \"v\"",
             ),
             (
                 json!({"containers": [{"name": "a", "restartPolicyRules": [{"action": "RestartAllContainers"}]}]}),
                 "container \"a\": restartPolicyRules[].action",
-            ),
-            (
-                json!({"containers": [{"name": "a", "securityContext": {"privileged": true}}]}),
-                "container \"a\": securityContext.privileged",
-            ),
-            (
-                json!({"containers": [{"name": "a", "volumeMounts": [{"name": "v", "mountPath": "/v", "subPath": "x"}]}]}),
-                "container \"a\": volumeMounts[].subPath",
             ),
         ] {
             let refusal = refused(spec).unwrap();

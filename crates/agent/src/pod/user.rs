@@ -59,7 +59,9 @@ pub fn identify(pod: &Pod, container: &Container, image_user: &str, accounts: &A
         (None, None) if !group_text.is_empty() => find_group(accounts, group_text)?,
         (None, _) => account.gid,
     };
-    let mut additional_gids = memberships(accounts, &account.name);
+    // Strict: what the pod says, whatever the image adds to it (KEP-3619).
+    let is_strict = of_pod.supplemental_groups_policy.as_deref() == Some("Strict");
+    let mut additional_gids = if is_strict { Vec::new() } else { memberships(accounts, &account.name) };
     let supplemental = of_pod.supplemental_groups.iter().flatten().copied();
     for gid in supplemental.chain(of_pod.fs_group) {
         additional_gids.push(number(gid)?);

@@ -1,6 +1,7 @@
 //! Reads the mounts of an OCI runtime spec: what each option means, and which of the usual ones a spec leaves to us.
 
 use super::sys;
+use crate::volumes::subpath;
 use oci_spec::runtime::{Mount, Spec};
 use rustix::mount::MountFlags;
 use std::path::{Path, PathBuf};
@@ -19,8 +20,8 @@ pub struct Planned {
 /// Where a mount's content comes from.
 #[derive(Debug, Clone, PartialEq)]
 pub enum What {
-    /// A file or directory of the host.
-    Bind { source: PathBuf, recursive: bool },
+    /// A file or directory of the host, or what is at a path beneath it.
+    Bind { source: PathBuf, beneath: Option<PathBuf>, recursive: bool },
     /// The pod's shared memory, which its containers have in common.
     PodShm,
     /// This container's own cgroup.
@@ -75,8 +76,12 @@ fn one(mount: &Mount) -> Planned {
     let options = mount.options().as_deref().unwrap_or_default();
     let typ = mount.typ().as_deref().unwrap_or_default();
     let (mut attributes, mut recursive_attributes, mut bind, mut recursive) = (0, false, false, false);
-    let mut data = Vec::new();
+    let (mut data, mut beneath) = (Vec::new(), None);
     for option in options {
+        if let Some(path) = option.strip_prefix(subpath::OPTION) {
+            beneath = Some(PathBuf::from(path));
+            continue;
+        }
         match option.as_str() {
             "bind" => bind = true,
             "rbind" => (bind, recursive) = (true, true),
@@ -100,7 +105,7 @@ fn one(mount: &Mount) -> Planned {
     }
     let source = mount.source().clone().unwrap_or_default();
     let what = if bind || typ == "bind" {
-        What::Bind { source, recursive }
+        What::Bind { source, beneath, recursive }
     } else if typ == "cgroup" || typ == "cgroup2" {
         What::Cgroup
     } else {
@@ -156,7 +161,7 @@ mod tests {
         assert_eq!(places, expect);
         let shm = What::New { fs_type: "tmpfs".into(), data: "size=1m,mode=1777".into() };
         assert_eq!(planned[3].what, shm);
-        let data = What::Bind { source: "/host/data".into(), recursive: true };
+        let data = What::Bind { source: "/host/data".into(), beneath: None, recursive: true };
         assert_eq!((&planned[7].what, planned[7].attributes), (&data, 1));
     }
 

@@ -9,6 +9,7 @@ use super::sys;
 use crate::beneath;
 use crate::cgroups::plan::Plan;
 use crate::runtime::Rootfs;
+use crate::volumes::subpath;
 use oci_spec::runtime::{LinuxDevice, LinuxDeviceType, Spec};
 use rustix::fs::{
     AtFlags, CWD, FileType, Gid, Mode, OFlags, ResolveFlags, Uid, chownat, fchown, fstat, makedev, mkdirat, mknodat,
@@ -141,8 +142,8 @@ fn mount_overlay(target: &Path, options: &str) -> Result<(), Errno> {
 
 fn make_mount(build: &Build<'_>, root: &OwnedFd, planned: &Planned) -> Result<(), Errno> {
     match &planned.what {
-        What::Bind { source, recursive } => bind(root, planned, source, *recursive),
-        What::PodShm => bind(root, planned, build.shm, false),
+        What::Bind { source, beneath, recursive } => bind(root, planned, part(source, beneath.as_deref(), *recursive)?),
+        What::PodShm => bind(root, planned, detached(build.shm, false)?),
         What::Cgroup => cgroup(build, root, planned),
         What::New { fs_type, data } => {
             let place = make_target(root, &planned.destination, Target::Directory)?;
@@ -171,8 +172,7 @@ fn finish(root: &OwnedFd, planned: &Planned) -> Result<(), Errno> {
     readonly(&resolve(root, &planned.destination)?)
 }
 
-fn bind(root: &OwnedFd, planned: &Planned, source: &Path, recursive: bool) -> Result<(), Errno> {
-    let tree = detached(source, recursive)?;
+fn bind(root: &OwnedFd, planned: &Planned, tree: OwnedFd) -> Result<(), Errno> {
     let found = FileType::from_raw_mode(fstat(&tree)?.st_mode);
     let kind = if found == FileType::Directory { Target::Directory } else { Target::File };
     // Only a device that is mounted as such is meant to work; see `devices`.
@@ -422,6 +422,18 @@ fn detached(source: &Path, recursive: bool) -> Result<OwnedFd, Errno> {
         flags |= OpenTreeFlags::AT_RECURSIVE;
     }
     open_tree(CWD, source, flags)
+}
+
+/// A mount of `source`, or of what is at a path in it, and nowhere else.
+fn part(source: &Path, path: Option<&Path>, recursive: bool) -> Result<OwnedFd, Errno> {
+    let Some(path) = path else { return detached(source, recursive) };
+    let source = open(source, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+    let place = subpath::look_up(&source, path)?;
+    let mut flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_EMPTY_PATH;
+    if recursive {
+        flags |= OpenTreeFlags::AT_RECURSIVE;
+    }
+    open_tree(&place, "", flags)
 }
 
 fn attach(tree: &OwnedFd, place: &OwnedFd) -> Result<(), Errno> {

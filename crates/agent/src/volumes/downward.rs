@@ -30,7 +30,7 @@ pub(super) fn payload(
         }
         let text = match (&item.field_ref, &item.resource_field_ref) {
             (Some(reference), _) => field(&reference.field_path, subject.pod)?,
-            (None, Some(reference)) => resource(reference, subject)?,
+            (None, Some(reference)) => resource(reference, reference.container_name.as_deref().unwrap_or(""), subject)?,
             (None, None) => String::new(),
         };
         let mode = mode(item.mode).unwrap_or(default_mode);
@@ -69,8 +69,12 @@ fn lines(map: Option<&BTreeMap<String, String>>) -> String {
     lines.join("\n")
 }
 
-fn resource(reference: &ResourceFieldSelector, subject: Subject<'_>) -> Result<String, String> {
-    let container_name = reference.container_name.as_deref().unwrap_or("");
+/// A resource of the container of that name, whatever `reference` says of its name.
+pub(crate) fn resource(
+    reference: &ResourceFieldSelector,
+    container_name: &str,
+    subject: Subject<'_>,
+) -> Result<String, String> {
     let mut containers = subject.pod.spec.iter().flat_map(all_containers);
     let container = containers
         .find(|container| container.name == container_name)

@@ -7,16 +7,18 @@ pub mod claim;
 pub mod configmap;
 pub mod downward;
 pub mod emptydir;
+pub mod hostpath;
 pub mod payload;
 pub mod projected;
 pub mod secret;
+pub mod subpath;
 
 mod ownership;
 pub(crate) mod provisioner;
 
 use crate::pod::sources::{Needs, Sources};
 use crate::runtime::Tmpfs;
-use k8s_openapi::api::core::v1::{PodSpec, Volume};
+use k8s_openapi::api::core::v1::{HostPathVolumeSource, PodSpec, Volume};
 use payload::Payload;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -63,6 +65,9 @@ impl VolumeError {
 
 /// Where a volume lies on the host.
 pub fn directory(pod_dir: &Path, volume: &Volume) -> PathBuf {
+    if let Some(source) = &volume.host_path {
+        return PathBuf::from(&source.path);
+    }
     let kind = if volume.config_map.is_some() {
         "configmap"
     } else if volume.secret.is_some() {
@@ -131,6 +136,8 @@ pub enum Content {
     Files(Payload),
     /// What is there already, and stays.
     Mounted(claim::Mount),
+    /// What the machine has at a path, if it is of that type.
+    Host(HostPathVolumeSource),
 }
 
 /// Finds the content of every volume. Pure.
@@ -156,6 +163,8 @@ pub fn contents<'a>(
                 let default_mode = payload::mode(source.default_mode).unwrap_or(payload::DEFAULT_MODE);
                 let items = source.items.as_deref().unwrap_or_default();
                 downward::payload(items, default_mode, subject).map(Content::Files)
+            } else if let Some(source) = &volume.host_path {
+                Ok(Content::Host(source.clone()))
             } else {
                 Ok(Content::Empty)
             };
@@ -188,6 +197,11 @@ pub fn set_up(
         let written = match content {
             Content::Empty => emptydir::set_up(&dir, fs_group),
             Content::Files(payload) => payload::write(&dir, payload, version, fs_group),
+            Content::Host(source) => {
+                let checked = hostpath::set_up(&dir, source);
+                checked.map_err(|message| VolumeError::set_up(&volume.name, message))?;
+                continue;
+            }
             Content::Mounted(mount) => {
                 claim::set_up(mount, fs_group, on_mismatch)?;
                 continue;
@@ -199,7 +213,7 @@ pub fn set_up(
 }
 
 /// An absolute host path as the sandbox sees it.
-fn seen_through(root: &Path, path: &Path) -> PathBuf {
+pub fn seen_through(root: &Path, path: &Path) -> PathBuf {
     root.join(path.strip_prefix("/").unwrap_or(path))
 }
 
