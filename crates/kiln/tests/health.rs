@@ -273,3 +273,18 @@ fn a_stop_goes_on_when_the_server_is_killed_in_the_middle_of_its_hook() {
     assert_eq!(log.rest(), ["begun", "hello", "closing", "closing", "closed", "bye"]);
     wait_for("the pod to go", || server.ok(&kubectl, &["get", "pods", "-o", "name"]).is_empty().then_some(()));
 }
+
+#[test]
+fn a_container_is_stopped_with_the_signal_it_asks_for() {
+    let (server, kubectl) = (Server::start(), kubectl());
+    let script = "trap 'echo as I asked; exit 0' USR1; trap '' TERM; echo begun; sleep 6000 & wait";
+    let more = json!({"lifecycle": {"stopSignal": "SIGUSR1"}});
+    let spec = json!({"restartPolicy": "Never", "os": {"name": "linux"}, "containers": [container("c", script, more)]});
+    create(&server, &kubectl, &pod("p", spec));
+    wait_until(&server, &kubectl, "pod/p", ".status.containerStatuses[0].stopSignal", "SIGUSR1");
+    wait_until(&server, &kubectl, "pod/p", ".status.phase", "Running");
+    let mut log = Log::follow(&server, &kubectl, "p");
+    assert_eq!(log.next(), "begun");
+    server.ok(&kubectl, &["delete", "pod", "p"]);
+    assert_eq!(log.rest(), ["as I asked"]);
+}

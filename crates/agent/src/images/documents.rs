@@ -154,7 +154,7 @@ impl Configuration {
 }
 
 /// `SIGTERM`, `TERM`, `15`, `SIGRTMIN+3`.
-fn signal_number(text: &str) -> Option<i32> {
+pub(crate) fn signal_number(text: &str) -> Option<i32> {
     if let Ok(number) = text.parse::<i32>() {
         return (1..=64).contains(&number).then_some(number);
     }
@@ -170,6 +170,13 @@ fn signal_number(text: &str) -> Option<i32> {
     if let Some(rest) = name.strip_prefix("RTMAX") {
         return (rest.is_empty() || rest.starts_with('-')).then(|| real_time(rest, 64, -1))?;
     }
+    // Names that are older than the ones nix has.
+    let name = match name.as_str() {
+        "CLD" => "CHLD",
+        "IOT" => "ABRT",
+        "POLL" => "IO",
+        name => name,
+    };
     nix::sys::signal::Signal::from_str(&format!("SIG{name}")).ok().map(|signal| signal as i32)
 }
 
@@ -233,6 +240,10 @@ mod tests {
             ("SIGRTMIN+3", Some(37)),
             ("RTMAX-1", Some(63)),
             ("RTMIN", Some(34)),
+            ("SIGPOLL", Some(29)),
+            ("SIGIOT", Some(6)),
+            ("SIGCLD", Some(17)),
+            ("SIGSTKFLT", Some(16)),
             ("RTMIN-1", None),
             ("RTMIN+é", None),
             ("RTMINé", None),

@@ -29,6 +29,8 @@ mod unpack;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use documents::signal_number;
+
 use crate::runtime::Rootfs;
 use index::{Index, Record};
 use limits::Limits;

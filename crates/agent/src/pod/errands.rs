@@ -85,9 +85,11 @@ impl Worker {
         let now = self.context.clock.now();
         let (way, spec) = (self.way(pod), spec_of(pod, container));
         let Some(known) = self.containers.get_mut(container) else { return };
-        known.health.asked(kind, now);
-        let (Some(way), Some(spec), Some(attempt)) = (way, spec, known.attempt()) else { return };
+        let (Some(spec), Some(attempt)) = (spec, known.attempt()) else { return };
         let Some(probe) = kind.of(&spec).cloned() else { return };
+        known.health.asked(kind, now);
+        // Without a sandbox there is nobody to ask.
+        let Some(way) = way else { return known.health.answered(kind, &probe, None) };
         self.errands.tasks.spawn(async move {
             let answer = ask::ask(&way, &spec, &probe).await;
             Ended { container: spec.name, attempt, result: Result::Probe(kind, answer) }

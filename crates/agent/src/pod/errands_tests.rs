@@ -558,3 +558,102 @@ async fn a_restart_that_was_promised_comes_though_the_server_is_killed_before_th
     world.until(restarted(1)).await;
     assert_eq!(world.second(), 20);
 }
+
+/// A worker that vanishes after so many steps: none of them takes time, so that this reaches the points between two of its deeds.
+async fn mortal(worker: Worker, mut n_steps: u32) -> Option<Outcome> {
+    let mut work = Box::pin(worker.run());
+    let mut life = std::pin::pin!(std::future::poll_fn(|context| {
+        if n_steps == 0 {
+            return std::task::Poll::Ready(None);
+        }
+        n_steps -= 1;
+        work.as_mut().poll(context).map(Some)
+    }));
+    life.as_mut().await
+}
+
+impl World {
+    fn worker(&mut self, sandbox: Option<Arc<dyn PodSandbox>>) -> Worker {
+        let (live, statuses) = watch::channel(PodStatus::default());
+        self.live = statuses;
+        Worker::new(self.context(), self.latest.subscribe(), sandbox, live)
+    }
+
+    /// Lets the server die after so many steps, once, and the next one finish. `at` happens then, if it is some second. Answers
+    /// whether it died.
+    async fn end_with_a_death(&mut self, n_steps: u32, delete_at: Option<u64>) -> bool {
+        let mut task = tokio::spawn(mortal(self.worker(None), n_steps));
+        let mut deletion = std::pin::pin!(tokio::time::sleep(seconds(delete_at.unwrap_or(1 << 30))));
+        let (mut has_died, mut is_deleted) = (false, false);
+        loop {
+            tokio::select! {
+                biased;
+                ended = &mut task => match ended.unwrap() {
+                    Some(_) => return has_died,
+                    None => {
+                        has_died = true;
+                        self.latest.send_replace(latest(&self.api.pod.lock().clone()));
+                        let sandbox = self.runtime.recover().await.pop();
+                        task = tokio::spawn(mortal(self.worker(sandbox), u32::MAX));
+                    }
+                },
+                () = &mut deletion, if !is_deleted => {
+                    self.delete(30);
+                    is_deleted = true;
+                }
+            }
+        }
+    }
+
+    /// When programs of this name were executed.
+    fn times(&self, name: &str) -> Vec<i64> {
+        self.executed("a").into_iter().filter(|(_, command)| command.starts_with(name)).map(|(at, _)| at).collect()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn wherever_the_server_dies_hooks_run_as_often_as_needed_and_the_pod_stops() {
+    let mut n_deaths = 0;
+    for n_steps in 0.. {
+        let more = json!({"lifecycle": {"postStart": exec("up 2 0"), "preStop": exec("down 3 0")}, "readinessProbe": exec("ready 0 0")});
+        let script = Script::exit_after(seconds(1_000), 0);
+        let mut world = World::without_worker(pod_of("Always", more), move |_, _| script.clone());
+        world.runtime.play_programs(program);
+        let has_died = world.end_with_a_death(n_steps, Some(10)).await;
+        assert_eq!(world.attempts(), [("a".to_owned(), 0)], "{n_steps}");
+        let (ups, downs) = (world.times("up"), world.times("down"));
+        // Again only if the server was lost in the middle of it.
+        assert!(matches!(ups[..], [0] | [0, 0..=2]), "{n_steps}: {ups:?}");
+        assert!(matches!(downs[..], [10] | [10, 10..=13]), "{n_steps}: {downs:?}");
+        assert_eq!(world.second(), downs.last().unwrap() + 3, "{n_steps}");
+        let ended = &world.last_status()["containerStatuses"][0]["state"]["terminated"];
+        assert_eq!(ended["exitCode"], 143, "{n_steps}");
+        assert_eq!(world.left_over(), Vec::<String>::new(), "{n_steps}");
+        if !has_died {
+            break;
+        }
+        n_deaths += 1;
+    }
+    assert!(10 < n_deaths, "{n_deaths}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn wherever_the_server_dies_a_container_that_failed_its_probe_is_killed_and_restarted() {
+    for n_steps in 0.. {
+        let live = probe(exec("live 0 1"), json!({"failureThreshold": 1, "initialDelaySeconds": 5}));
+        let more = json!({"livenessProbe": live, "lifecycle": {"preStop": exec("down 3 0")}});
+        let mut world = World::without_worker(pod_of("OnFailure", more), |_, attempt| Script::Run {
+            acts: vec![Act::Sleep(seconds(if attempt == 0 { 1_000 } else { 3 })), Act::Exit(0)],
+            on_stop: OnStop::Exit(0),
+        });
+        world.runtime.play_programs(program);
+        let has_died = world.end_with_a_death(n_steps, None).await;
+        assert_eq!(world.attempts(), [("a".to_owned(), 0), ("a".to_owned(), 1)], "{n_steps}");
+        let downs = world.times("down");
+        assert!(matches!(downs[..], [5] | [5, 5..=8]), "{n_steps}: {downs:?}");
+        assert_eq!(world.last_status()["phase"], "Succeeded", "{n_steps}");
+        if !has_died {
+            break;
+        }
+    }
+}

@@ -159,7 +159,7 @@ impl Worker {
             resources: resources::of_container(container),
             log_path,
             termination_message: Some(message_file),
-            stop_signal: image.config.stop_signal.unwrap_or(libc::SIGTERM),
+            stop_signal: stop_signal(container).or(image.config.stop_signal).unwrap_or(libc::SIGTERM),
             stdin: match (container.stdin, container.stdin_once) {
                 (Some(true), Some(true)) => runtime::Stdin::Once,
                 (Some(true), _) => runtime::Stdin::Open,
@@ -190,6 +190,12 @@ fn make_sub_paths(
         })?;
     }
     Ok(())
+}
+
+/// The container's own, which counts before its image's (KEP-4960).
+fn stop_signal(container: &Container) -> Option<i32> {
+    let name = container.lifecycle.as_ref()?.stop_signal.as_deref()?;
+    crate::images::signal_number(name)
 }
 
 /// The termination message file, which every user of the container may write, and the directory of its logs.

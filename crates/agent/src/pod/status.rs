@@ -160,6 +160,7 @@ fn container_status(snapshot: &Snapshot<'_>, container: &Container, role: Role, 
         restart_count: known.attempt().map_or(0, |attempt| i32::try_from(attempt).unwrap_or(i32::MAX)),
         container_id: known.attempt().map(id),
         started: Some(false),
+        stop_signal: container.lifecycle.as_ref().and_then(|lifecycle| lifecycle.stop_signal.clone()),
         last_state: known.last.as_ref().map(|last| terminated(last, &id(last.attempt))),
         ..ContainerStatus::default()
     };

@@ -80,10 +80,6 @@ fn is_supported(volume: &Volume) -> bool {
 fn of_container(container: &Container) -> Option<String> {
     let context = container.security_context.as_ref();
     let asked = [
-        ("livenessProbe.grpc", container.liveness_probe.as_ref().is_some_and(|probe| probe.grpc.is_some())),
-        ("readinessProbe.grpc", container.readiness_probe.as_ref().is_some_and(|probe| probe.grpc.is_some())),
-        ("startupProbe.grpc", container.startup_probe.as_ref().is_some_and(|probe| probe.grpc.is_some())),
-        ("lifecycle.stopSignal", container.lifecycle.as_ref().is_some_and(|hooks| hooks.stop_signal.is_some())),
         (
             "restartPolicyRules[].action",
             container.restart_policy_rules.iter().flatten().any(|rule| rule.action != "Restart"),

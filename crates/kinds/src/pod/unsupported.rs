@@ -6,7 +6,6 @@ use crate::unsupported::{Unsupported, When, refuse};
 use meta::field::FieldError;
 
 const LEAVE_OUT: &str = "leave it out";
-const OTHER_PROBES: &str = "use exec, httpGet or tcpSocket";
 const OTHER_HOOKS: &str = "use exec, httpGet or sleep";
 
 /// Names every refused field in a pod's spec.
@@ -69,13 +68,9 @@ const POD: &[Unsupported] = &[
 
 /// Paths start at a container, of either list.
 const CONTAINER: &[Unsupported] = &[
-    refuse("livenessProbe.grpc", When::Set, OTHER_PROBES),
-    refuse("readinessProbe.grpc", When::Set, OTHER_PROBES),
-    refuse("startupProbe.grpc", When::Set, OTHER_PROBES),
     // The kubelet takes them and fails each container that has one.
     refuse("lifecycle.postStart.tcpSocket", When::Set, OTHER_HOOKS),
     refuse("lifecycle.preStop.tcpSocket", When::Set, OTHER_HOOKS),
-    refuse("lifecycle.stopSignal", When::Set, LEAVE_OUT),
     refuse("volumeDevices", When::Set, "mount a volume instead"),
     refuse("volumeMounts[].mountPropagation", When::IsNot(&["None"]), LEAVE_OUT),
     refuse("volumeMounts[].recursiveReadOnly", When::IsNot(&["Disabled"]), LEAVE_OUT),

@@ -2,6 +2,7 @@
 
 use super::Answer;
 use super::dial::{Way, join};
+use super::grpc;
 use super::http::{self, Fault};
 use crate::runtime::{Exec, RuntimeError, Streams};
 use k8s_openapi::api::core::v1::{Container, Probe};
@@ -34,6 +35,13 @@ pub async fn ask(way: &Way, container: &Container, probe: &Probe) -> Answer {
     if let Some(tcp) = &probe.tcp_socket {
         return match port(&tcp.port) {
             Ok(port) => ask_port(way, tcp.host.as_deref(), port, patience).await,
+            Err(answer) => answer,
+        };
+    }
+    if let Some(action) = &probe.grpc {
+        // Numbers only, and validated.
+        return match port(&IntOrString::Int(action.port)) {
+            Ok(port) => grpc::ask(way, port, action.service.as_deref().unwrap_or(""), patience).await,
             Err(answer) => answer,
         };
     }

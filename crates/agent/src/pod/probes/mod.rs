@@ -1,11 +1,12 @@
 //! Probes: whether a container has started, lives and is ready.
 //!
 //! ```text
-//! health (pure): what is due, what a row of answers means ──> worker ──> ask: one question ──> exec, or http and tcp over dial
+//! health (pure): what is due, what a row of answers means ──> worker ──> ask: one question ──> exec, or http, grpc and tcp over dial
 //! ```
 
 pub mod ask;
 pub mod dial;
+pub mod grpc;
 pub mod health;
 pub mod http;
 

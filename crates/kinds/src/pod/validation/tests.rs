@@ -297,7 +297,6 @@ fn what_the_agent_cannot_do_yet_is_refused_by_name() {
         check(spec, &[&format!("spec.{field}: Forbidden: not supported by this version of kiln: {way_out}")]);
     }
     for (container, field, way_out) in [
-        (json!({"livenessProbe": {"grpc": {"port": 1}}}), "livenessProbe.grpc", "use exec, httpGet or tcpSocket"),
         (
             json!({"lifecycle": {"preStop": {"tcpSocket": {"port": 1}}}}),
             "lifecycle.preStop.tcpSocket",
