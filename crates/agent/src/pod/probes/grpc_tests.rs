@@ -8,12 +8,15 @@ use proptest::prelude::*;
 use std::io;
 use std::sync::Arc;
 
+/// Path and body.
+type Asked = (String, Vec<u8>);
+
 /// A server that answers every call with these trailers and message; what it was asked.
 struct Server {
     status: u16,
     trailers: Vec<(&'static str, &'static str)>,
     message: Vec<u8>,
-    asked: Arc<Mutex<Vec<(String, Vec<u8>)>>>,
+    asked: Arc<Mutex<Vec<Asked>>>,
     hangs: bool,
     refusals: Mutex<u32>,
 }
