@@ -205,3 +205,39 @@ fn resources_and_kernel_parameters_of_the_pods_own() {
             .then(|| assert!(status.contains("forbidden sysctl: \"kernel.sem\" not allowlisted"), "{status}"))
     });
 }
+
+#[test]
+fn a_pod_that_fills_the_disk_is_evicted() {
+    let (server, kubectl) = start();
+    let fill = |file: &str| format!("head -c 3000000 /dev/zero >{file}; sync; sleep 1000");
+    let volume = json!({"volumes": [{"name": "work", "emptyDir": {"sizeLimit": "2Mi"}}]});
+    let mounted = json!({"volumeMounts": [{"name": "work", "mountPath": "/work"}]});
+    let limited = json!({"resources": {"limits": {"ephemeral-storage": "2Mi"}}});
+    create(&server, &kubectl, &pod("volume", &fill("/work/big"), &mounted, &volume));
+    create(&server, &kubectl, &pod("layer", &fill("/tmp/big"), &limited, &json!({})));
+    create(&server, &kubectl, &pod("modest", "head -c 1000000 /dev/zero >/tmp/big; sleep 1000", &limited, &volume));
+    for (name, message) in [
+        ("volume", "Usage of EmptyDir volume \"work\" exceeds the limit \"2Mi\". "),
+        ("layer", "Pod ephemeral local storage usage exceeds the total limit of containers 2Mi. "),
+    ] {
+        wait_for(&format!("pod {name} to be evicted"), || {
+            let path = "jsonpath={.status.phase}|{.status.reason}|{.status.message}";
+            let status = server.ok(&kubectl, &["get", "pod", name, "-o", path]);
+            (status == format!("Failed|Evicted|{message}")).then_some(())
+        });
+        let events = server.ok(
+            &kubectl,
+            &[
+                "get",
+                "events",
+                "--field-selector",
+                &format!("involvedObject.name={name},reason=Evicted"),
+                "-o",
+                "jsonpath={.items[*].message}",
+            ],
+        );
+        assert_eq!(events, message);
+    }
+    assert_eq!(server.ok(&kubectl, &["get", "pod", "modest", "-o", "jsonpath={.status.phase}"]), "Running");
+    server.ok(&kubectl, &["delete", "pod", "modest", "--force"]);
+}

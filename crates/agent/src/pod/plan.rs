@@ -45,6 +45,8 @@ pub enum Why {
     AlreadyOver,
     /// This version cannot run it; the text says what.
     Refused(String),
+    /// It uses more of the disk than it may; the text says of what.
+    Evicted(String),
     /// The server ends and takes its pods along.
     ServerEnds,
 }
@@ -138,12 +140,13 @@ impl Plan {
     }
 }
 
-/// What is to become of `pod`. `refusal` names what this version cannot do for it.
+/// What is to become of `pod`. `refusal` names what this version cannot do for it, `excess` what it uses too much of.
 pub fn intent(
     pod: &Pod,
     is_gone: bool,
     server_ends: bool,
     refusal: Option<&str>,
+    excess: Option<&str>,
     accepted_at: Timestamp,
     now: Timestamp,
 ) -> Intent {
@@ -161,6 +164,9 @@ pub fn intent(
     }
     if let Some(refusal) = refusal {
         return Intent::Stop(Why::Refused(refusal.into()));
+    }
+    if let Some(excess) = excess {
+        return Intent::Stop(Why::Evicted(excess.into()));
     }
     let past_deadline = deadline(pod, accepted_at).is_some_and(|deadline| deadline <= now);
     if past_deadline {
@@ -228,6 +234,9 @@ fn sidecars(pod: &Pod) -> impl Iterator<Item = &str> {
     inits.iter().filter(|init| Role::of_init(init) == Role::Sidecar).map(|init| init.name.as_str())
 }
 
+/// K:pkg/kubelet/eviction immediateEvictionGracePeriodSeconds.
+const EVICTION_GRACE_SECONDS: i64 = 1;
+
 /// How long containers have to end by themselves.
 fn grace_seconds(pod: &Pod, why: &Why, now: Timestamp) -> u64 {
     let spec_grace = pod.spec.as_ref().and_then(|spec| spec.termination_grace_period_seconds).unwrap_or(30);
@@ -240,6 +249,7 @@ fn grace_seconds(pod: &Pod, why: &Why, now: Timestamp) -> u64 {
             left.min(whole)
         }
         Why::Gone | Why::ServerEnds => 0,
+        Why::Evicted(_) => EVICTION_GRACE_SECONDS,
         Why::PastDeadline | Why::AlreadyOver | Why::Refused(_) => spec_grace,
     };
     u64::try_from(grace).unwrap_or(0).max(MIN_GRACE_SECONDS)

@@ -40,7 +40,7 @@ fn knowns(list: &[(&str, Known)]) -> BTreeMap<String, Known> {
 
 fn decide(pod: &Pod, list: &[(&str, Known)], preparation: &Preparation, now: i64) -> Plan {
     let now = at(now);
-    let intent = intent(pod, false, false, None, at(0), now);
+    let intent = intent(pod, false, false, None, None, at(0), now);
     plan(&Snapshot { pod, intent: &intent, preparation, containers: &knowns(list), accepted_at: at(0), now })
 }
 
@@ -176,9 +176,11 @@ fn a_container_the_spec_does_not_name_is_killed() {
 fn intents_in_order_of_precedence() {
     let mut pod = one("Never");
     let refused = Some("no");
-    let ask = |pod: &Pod, gone, ends, refusal| intent(pod, gone, ends, refusal, at(0), at(0));
+    let ask = |pod: &Pod, gone, ends, refusal| intent(pod, gone, ends, refusal, None, at(0), at(0));
     assert_eq!(ask(&pod, false, false, None), Intent::Run);
     assert_eq!(ask(&pod, false, false, refused), Intent::Stop(Why::Refused("no".into())));
+    let evicted = intent(&pod, false, false, None, Some("too much"), at(0), at(0));
+    assert_eq!(evicted, Intent::Stop(Why::Evicted("too much".into())));
     pod.status = serde_json::from_value(json!({"phase": "Failed"})).unwrap();
     assert_eq!(ask(&pod, false, false, refused), Intent::Stop(Why::AlreadyOver));
     pod.metadata.deletion_timestamp = serde_json::from_value(json!("1970-01-01T00:00:05Z")).unwrap();

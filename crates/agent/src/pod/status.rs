@@ -16,6 +16,9 @@ use serde_json::{Value, json};
 /// Message of a pod that outlived its activeDeadlineSeconds, in its status and its event.
 pub const DEADLINE_MESSAGE: &str = "Pod was active on the node longer than the specified deadline";
 
+/// The reason of a pod that used more than it may, in its status and its event.
+pub const EVICTED: &str = "Evicted";
+
 /// Where a pod is found.
 #[derive(Debug, Clone)]
 pub struct Addresses<'a> {
@@ -77,7 +80,7 @@ pub fn phase(snapshot: &Snapshot<'_>) -> &'static str {
             phase => phase,
         },
         Intent::Run => living_phase(snapshot, spec),
-        Intent::Stop(Why::PastDeadline | Why::Refused(_)) => "Failed",
+        Intent::Stop(Why::PastDeadline | Why::Refused(_) | Why::Evicted(_)) => "Failed",
         Intent::Stop(Why::Deleted | Why::Gone | Why::AlreadyOver | Why::ServerEnds) => {
             let succeeded = |container: &Container| {
                 let state = known(container).map(|known| &known.state);
@@ -141,6 +144,7 @@ fn reason_and_message(snapshot: &Snapshot<'_>, phase: &str, previous: &PodStatus
         Intent::Stop(Why::PastDeadline) if phase == "Failed" => {
             (Some("DeadlineExceeded".into()), Some(DEADLINE_MESSAGE.into()))
         }
+        Intent::Stop(Why::Evicted(message)) if phase == "Failed" => (Some(EVICTED.into()), Some(message.clone())),
         Intent::Stop(Why::Refused(refusal)) => {
             (Some("UnexpectedAdmissionError".into()), Some(format!("Pod was rejected: {refusal}")))
         }

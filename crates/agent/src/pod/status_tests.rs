@@ -106,6 +106,7 @@ fn phases_of_a_pod_that_is_stopped() {
         (Why::PastDeadline, vec![running()], "Running"),
         (Why::PastDeadline, vec![ended(0)], "Failed"),
         (Why::Refused("x".into()), vec![fresh()], "Failed"),
+        (Why::Evicted("x".into()), vec![ended(0)], "Failed"),
     ] {
         let app: Vec<(&str, Known)> = app.into_iter().map(|known| ("a", known)).collect();
         check_phase("Always", &[], &app, &Intent::Stop(why), expect);

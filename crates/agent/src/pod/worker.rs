@@ -3,6 +3,7 @@
 
 use super::errands::Errands;
 use super::finish::longer;
+use super::gauge::Gauge;
 use super::known::{self, Known, State};
 use super::plan::{self, Intent, Plan, Preparation, Snapshot, Step, Why};
 use super::pull::{self, Pulls};
@@ -71,6 +72,7 @@ pub(super) struct Worker {
     pub(super) pulls: Pulls,
     /// Hooks and probes.
     pub(super) errands: Errands,
+    pub(super) gauge: Gauge,
     /// Pulls that are over and whose container has not started yet, by container.
     pub(super) pulled: BTreeMap<String, pull::Ended>,
 }
@@ -106,6 +108,7 @@ impl Worker {
             found_gone: false,
             pulls: Pulls::default(),
             errands: Errands::default(),
+            gauge: Gauge::default(),
             pulled: BTreeMap::new(),
             context,
         }
@@ -126,6 +129,9 @@ impl Worker {
             let plan = self.decide(&latest.pod, &intent);
             if intent == Intent::Stop(Why::PastDeadline) {
                 self.tell_deadline(&latest.pod);
+            }
+            if intent == Intent::Run {
+                self.look_at_storage(&latest.pod);
             }
             if plan.steps.contains(&Step::Finish) {
                 return self.finish(latest, intent).await;
@@ -172,6 +178,7 @@ impl Worker {
             latest.is_gone,
             latest.server_ends,
             refusal.as_deref(),
+            self.gauge.excess(),
             self.accepted_at,
             self.context.clock.now(),
         )
@@ -345,7 +352,7 @@ impl Worker {
         let now = self.context.clock.now();
         // A renewal that is due has been tried, or is not wanted any more.
         let refresh_at = self.refresh_at.filter(|at| now < *at);
-        let until_wake = [wake_at, refresh_at].into_iter().flatten().min().map(|at| {
+        let until_wake = [wake_at, refresh_at, self.gauge.next_look()].into_iter().flatten().min().map(|at| {
             // A little later rather than a little earlier: waking early means looking twice.
             let left = at.duration_since(now).max(jiff::SignedDuration::ZERO);
             left.unsigned_abs() + Duration::from_millis(1)
@@ -372,6 +379,10 @@ impl Worker {
             ended = self.errands.next() => {
                 let pod = self.latest.borrow().pod.clone();
                 self.errand_ended(&pod, ended);
+            }
+            usage = self.gauge.read() => {
+                let pod = self.latest.borrow().pod.clone();
+                self.storage_is_known(&pod, &usage);
             }
             () = tokio::time::sleep(longest) => {}
         }

@@ -61,6 +61,11 @@ pub fn scratch(pod_dir: &Path, name: &str, attempt: u32) -> PathBuf {
     pod_dir.join("rootfs").join(format!("{name}.{attempt}"))
 }
 
+/// What a run of a container has written to its root, where that is on the disk.
+pub fn written_layer(pod_dir: &Path, name: &str, attempt: u32) -> PathBuf {
+    scratch(pod_dir, name, attempt).join("upper")
+}
+
 /// The pod's shared memory.
 pub fn shm(pod_dir: &Path) -> PathBuf {
     pod_dir.join("shm")

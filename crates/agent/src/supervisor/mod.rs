@@ -35,6 +35,7 @@ mod syscalls;
 mod terminal;
 
 pub(crate) use boot::remove_files;
+pub(crate) use container::written_layer;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};

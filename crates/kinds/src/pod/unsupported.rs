@@ -76,7 +76,6 @@ const CONTAINER: &[Unsupported] = &[
     refuse("volumeMounts[].recursiveReadOnly", When::IsNot(&["Disabled"]), LEAVE_OUT),
     refuse("env[].valueFrom.fileKeyRef", When::Set, "use configMapKeyRef or secretKeyRef"),
     refuse("resources.claims", When::Set, LEAVE_OUT),
-    refuse("resources.limits.ephemeral-storage", When::Set, "limit cpu and memory only"),
     refuse(
         "securityContext",
         When::HasOther(&[

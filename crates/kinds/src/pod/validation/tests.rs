@@ -303,11 +303,6 @@ fn what_the_agent_cannot_do_yet_is_refused_by_name() {
             "use exec, httpGet or sleep",
         ),
         (json!({"securityContext": {"seLinuxOptions": {}}}), "securityContext.seLinuxOptions", "leave it out"),
-        (
-            json!({"resources": {"limits": {"ephemeral-storage": "1Gi"}}}),
-            "resources.limits.ephemeral-storage",
-            "limit cpu and memory only",
-        ),
     ] {
         let expect = format!("spec.containers[0].{field}: Forbidden: not supported by this version of kiln: {way_out}");
         check_container(container, &[&expect]);
