@@ -156,7 +156,7 @@ fn a_triggered_job_is_what_create_job_from_makes() {
         (vec!["--env", "DAY"], 2, "is not of the form NAME=VALUE"),
         (vec!["-c", "man", "--", "x"], 2, "choose one with -c: main"),
         (vec!["--name=other"], 1, "already exists"),
-        (vec!["--name=Bad_Name"], 2, "is not a name"),
+        (vec!["--name=Bad_Name"], 1, "metadata.name: Invalid value: \"Bad_Name\""),
     ] {
         check(&trigger(&more), code, "", talk);
     }
