@@ -219,6 +219,10 @@ fn stop(snapshot: &Snapshot<'_>, why: &Why, plan: &mut Plan) {
         let container = containers(snapshot.pod).find(|container| container.name == *name).unwrap_or(&stranger);
         tend::end(snapshot, container, Killing::Stopped, grace_seconds, plan);
     }
+    let is_later = |container: &&Container| !turn.contains(&container.name.as_str());
+    for container in containers(snapshot.pod).filter(is_later) {
+        tend::prepare_end(snapshot, container, grace_seconds, plan);
+    }
     for container in containers(snapshot.pod).filter(|_| *why == Why::Deleted) {
         tend::watch_to_the_end(snapshot, container, plan);
     }
@@ -357,20 +361,23 @@ fn wind_down(snapshot: &Snapshot<'_>, spec: &PodSpec, plan: &mut Plan) {
         return;
     };
     let is_asked = snapshot.containers.get(last).is_some_and(|known| known.stopping.is_some());
-    let Some(container) = init_containers(spec).iter().find(|init| init.name == last) else { return };
-    if !is_asked {
-        // Counted from the end of those they served.
-        let finished_at = |container: &Container| match &snapshot.containers.get(&container.name)?.state {
-            State::Ended(ended) => ended.finished_at,
-            State::NeverRan | State::Running { .. } => None,
-        };
-        let of_apps = spec.containers.iter().filter_map(finished_at).max();
-        let of_inits = || init_containers(spec).iter().filter_map(finished_at).max();
-        let since = of_apps.or_else(of_inits).unwrap_or(snapshot.now);
-        let grace = spec.termination_grace_period_seconds.unwrap_or(30);
-        let left = grace.saturating_sub(snapshot.now.duration_since(since).as_secs().max(0));
-        let grace_seconds = u64::try_from(left).unwrap_or(0).max(MIN_GRACE_SECONDS);
-        tend::end(snapshot, container, Killing::Stopped, grace_seconds, plan);
+    // Counted from the end of those they served.
+    let finished_at = |container: &Container| match &snapshot.containers.get(&container.name)?.state {
+        State::Ended(ended) => ended.finished_at,
+        State::NeverRan | State::Running { .. } => None,
+    };
+    let of_apps = spec.containers.iter().filter_map(finished_at).max();
+    let of_inits = || init_containers(spec).iter().filter_map(finished_at).max();
+    let since = of_apps.or_else(of_inits).unwrap_or(snapshot.now);
+    let grace = spec.termination_grace_period_seconds.unwrap_or(30);
+    let left = grace.saturating_sub(snapshot.now.duration_since(since).as_secs().max(0));
+    let grace_seconds = u64::try_from(left).unwrap_or(0).max(MIN_GRACE_SECONDS);
+    for container in init_containers(spec) {
+        match container.name == last {
+            true if is_asked => {}
+            true => tend::end(snapshot, container, Killing::Stopped, grace_seconds, plan),
+            false => tend::prepare_end(snapshot, container, grace_seconds, plan),
+        }
     }
 }
 

@@ -166,38 +166,71 @@ pub(super) fn end(
     grace_seconds: u64,
     plan: &mut Plan,
 ) {
-    let Some(known) = snapshot.containers.get(&container.name).filter(|known| known.runs()) else {
+    let Some(ending) = Ending::of(snapshot, container, grace_seconds) else { return };
+    if ending.run_hook(snapshot.now, killing, plan) {
         return;
-    };
-    let name = container.name.clone();
-    let asked = end_of(snapshot.now, grace_seconds);
-    let agreed = known.pre_stop.ends_at();
-    let is_sooner = agreed.is_some_and(|agreed| asked < agreed.checked_sub(SAME).unwrap_or(agreed));
-    let ends_at = if is_sooner { asked } else { agreed.unwrap_or(asked) };
-    // The kubelet runs no hook for which there is no time.
-    let has_hook = has_pre_stop(container) && 0 < grace_seconds && known.stopping.is_none();
-    match known.pre_stop {
-        PreStop::NotYet if !has_hook => {}
-        PreStop::NotYet => return plan.steps.push(Step::PreStop { container: name, killing, ends_at }),
-        PreStop::Begun { is_running, .. } if snapshot.now < ends_at => {
-            plan.wake_by(ends_at);
-            if !is_running || is_sooner {
-                plan.steps.push(Step::PreStop { container: name, killing, ends_at });
-            }
-            return;
-        }
-        PreStop::Begun { .. } | PreStop::Over { .. } => {}
     }
-    let grace_seconds = match agreed {
+    let grace_seconds = match ending.agreed {
         None => grace_seconds.max(MIN_GRACE_SECONDS),
-        Some(_) => seconds_until(ends_at, snapshot.now).max(MIN_GRACE_SECONDS),
+        Some(_) => seconds_until(ending.ends_at, snapshot.now).max(MIN_GRACE_SECONDS),
     };
-    let is_asked = known.stopping.is_some_and(|asked| match agreed {
+    let is_asked = ending.known.stopping.is_some_and(|asked| match ending.agreed {
         None => asked <= grace_seconds,
-        Some(_) => !is_sooner || asked <= grace_seconds,
+        Some(_) => !ending.is_sooner || asked <= grace_seconds,
     });
     if !is_asked {
-        plan.steps.push(Step::Stop { container: name, killing, grace_seconds });
+        plan.steps.push(Step::Stop { container: container.name.clone(), killing, grace_seconds });
+    }
+}
+
+/// Runs the preStop hook of a sidecar whose turn to stop is yet to come: hooks do not wait for each other (K:pkg/kubelet/kuberuntime).
+pub(super) fn prepare_end(snapshot: &Snapshot<'_>, container: &Container, grace_seconds: u64, plan: &mut Plan) {
+    if let Some(ending) = Ending::of(snapshot, container, grace_seconds) {
+        ending.run_hook(snapshot.now, Killing::Stopped, plan);
+    }
+}
+
+/// How a run ends.
+struct Ending<'a> {
+    container: &'a Container,
+    known: &'a Known,
+    /// The end of its grace, if that has begun.
+    agreed: Option<Timestamp>,
+    /// It has less time than was agreed.
+    is_sooner: bool,
+    /// The end of its grace.
+    ends_at: Timestamp,
+    /// Its preStop hook may run.
+    has_hook: bool,
+}
+
+impl<'a> Ending<'a> {
+    /// `None` if it does not run.
+    fn of(snapshot: &Snapshot<'a>, container: &'a Container, grace_seconds: u64) -> Option<Self> {
+        let known = snapshot.containers.get(&container.name).filter(|known| known.runs())?;
+        let asked = end_of(snapshot.now, grace_seconds);
+        let agreed = known.pre_stop.ends_at();
+        let is_sooner = agreed.is_some_and(|agreed| asked < agreed.checked_sub(SAME).unwrap_or(agreed));
+        let ends_at = if is_sooner { asked } else { agreed.unwrap_or(asked) };
+        // The kubelet runs no hook for which there is no time.
+        let has_hook = has_pre_stop(container) && 0 < grace_seconds && known.stopping.is_none();
+        Some(Self { container, known, agreed, is_sooner, ends_at, has_hook })
+    }
+
+    /// Answers whether the hook goes on.
+    fn run_hook(&self, now: Timestamp, killing: Killing, plan: &mut Plan) -> bool {
+        let run = Step::PreStop { container: self.container.name.clone(), killing, ends_at: self.ends_at };
+        match self.known.pre_stop {
+            PreStop::NotYet if self.has_hook => plan.steps.push(run),
+            PreStop::Begun { is_running, .. } if now < self.ends_at => {
+                plan.wake_by(self.ends_at);
+                if !is_running || self.is_sooner {
+                    plan.steps.push(run);
+                }
+            }
+            PreStop::NotYet | PreStop::Begun { .. } | PreStop::Over { .. } => return false,
+        }
+        true
     }
 }
 

@@ -2,6 +2,8 @@
 
 #[path = "errands_tests.rs"]
 mod errands;
+#[path = "hooks_tests.rs"]
+mod hooks;
 
 use super::super::probes::dial::Dial;
 use super::super::watch::STARTS_AT_ONCE;
