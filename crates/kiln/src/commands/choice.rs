@@ -31,7 +31,7 @@ pub fn parse(words: &[String]) -> Result<Vec<Wanted>, Problem> {
     }
     let Some((types, names)) = words.split_first() else {
         return Err(Problem::usage("you must specify the type of resource to get")
-            .remedy("name one, e.g. jobs, or an object, e.g. job/pi; kiln api-resources lists the types"));
+            .remedy(format!("name one, e.g. jobs, or an object, e.g. job/pi; there are {}", objects::served())));
     };
     names.iter().try_for_each(|name| objects::check_name(name))?;
     let mut wanted: Vec<Wanted> = Vec::new();

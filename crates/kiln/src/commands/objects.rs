@@ -73,6 +73,12 @@ pub fn kind_of(object: &Value) -> Option<&'static dyn Kind> {
     })
 }
 
+/// The kinds that there are, for people who named another.
+pub fn served() -> String {
+    let names: Vec<&str> = kinds::KINDS.iter().map(|kind| kind.names().plural).collect();
+    names.join(", ")
+}
+
 /// `job.batch` or `pod`: what stands before the slash where kubectl names an object.
 pub fn qualified(kind: &dyn Kind) -> String {
     let names = kind.names();
@@ -92,7 +98,7 @@ pub fn title(object: &Value) -> String {
 pub fn not_served(object: &Value) -> Problem {
     let text = |field: &str| object[field].as_str().filter(|text| !text.is_empty()).unwrap_or("nothing").to_owned();
     Problem::failed(format!("no matches for kind {:?} in version {:?}", text("kind"), text("apiVersion")))
-        .remedy("kiln api-resources lists the kinds that there are")
+        .remedy(format!("there are {}", served()))
 }
 
 /// `batch/v1`, or `v1`.
