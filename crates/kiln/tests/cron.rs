@@ -68,6 +68,18 @@ fn the_coming_runs_of_a_file_need_no_server() {
     assert_eq!(told[0]["runs"], json!([{"at": "2026-03-28T01:30:00Z", "local": "2026-03-28T02:30:00+01:00"}]));
     assert_eq!(told[0]["clockChanges"][1]["effect"], "Repeated");
 
+    // Several documents, on standard input; what is not a CronJob is passed over.
+    let documents =
+        format!("kind: Namespace\n---\n{}\n---\n{nightly}\n", cronjob("often", &json!({"schedule": "@every 9h"})));
+    let mut command = kiln(&["cron", "next", "-f", "-", "-n", "1", FROM]);
+    let expect = "\
+CRONJOB   NEXT                        ZONE            IN
+often     2026-03-27T21:00:00+00:00   UTC             9h
+nightly   2026-03-28T02:30:00+01:00   Europe/Berlin   13h
+";
+    let counts = "cronjob.batch/often: \"@every 9h\" counts from when the server gets the CronJob";
+    check(&support::fed(command.env("TZ", "UTC"), &documents), 0, expect, counts);
+
     for (text, talk) in [
         (
             cronjob("x", &json!({"schedule": "61 * * * *"})).to_string(),

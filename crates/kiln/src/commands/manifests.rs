@@ -1,5 +1,6 @@
 //! `-f`: the objects that files hold, YAML or JSON; a directory's files, or standard input.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
@@ -40,17 +41,26 @@ impl Files {
 
 /// The text of a file; `-` is standard input.
 pub fn text(path: &Path) -> Result<String, Problem> {
-    let unreadable = |error: std::io::Error| Problem::usage(format!("cannot read {}", path.display())).because(error);
     let text =
         if path == Path::new("-") { std::io::read_to_string(std::io::stdin()) } else { std::fs::read_to_string(path) };
-    text.map_err(unreadable)
+    text.map_err(|error| unreadable(path, error))
+}
+
+fn unreadable(path: &Path, error: std::io::Error) -> Problem {
+    let remedy = match error.kind() {
+        ErrorKind::NotFound => "check the name; a relative one begins at the working directory",
+        ErrorKind::PermissionDenied => "make it readable for the user who runs this",
+        ErrorKind::InvalidData => "a manifest is YAML or JSON, in UTF-8",
+        _ => "give another file, or - for standard input",
+    };
+    Problem::usage(format!("cannot read {}", path.display())).because(error).remedy(remedy)
 }
 
 fn expand(path: &Path, recursive: bool) -> Result<Vec<PathBuf>, Problem> {
     if !path.is_dir() {
         return Ok(vec![path.to_owned()]);
     }
-    let unreadable = |error: std::io::Error| Problem::usage(format!("cannot read {}", path.display())).because(error);
+    let unreadable = |error| unreadable(path, error);
     let entries = std::fs::read_dir(path).map_err(unreadable)?.collect::<Result<Vec<_>, _>>().map_err(unreadable)?;
     let mut paths: Vec<PathBuf> = entries.into_iter().map(|entry| entry.path()).collect();
     paths.sort();
@@ -117,6 +127,21 @@ mod tests {
         };
         assert_eq!(kinds(false), ["A", "B"]);
         assert_eq!(kinds(true), ["A", "B", "C"]);
+    }
+
+    #[test]
+    fn what_cannot_be_read_says_what_to_do() {
+        let directory = tempfile::tempdir().unwrap();
+        let binary = directory.path().join("binary.yaml");
+        std::fs::write(&binary, [0xff, 0xfe, 0]).unwrap();
+        for (path, expect) in [
+            (directory.path().join("absent.yaml"), "check the name; a relative one begins at the working directory"),
+            (binary, "a manifest is YAML or JSON, in UTF-8"),
+        ] {
+            let problem = text(&path).unwrap_err();
+            assert_eq!(problem.what, format!("cannot read {}", path.display()));
+            assert_eq!(problem.remedy.as_deref(), Some(expect));
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@
 pub mod python;
 pub mod registry;
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -45,6 +46,13 @@ pub fn kiln(arguments: &[&str]) -> Command {
     let mut command = Command::new(KILN);
     command.args(arguments).env("KILN_IMAGE_DIR", image_dir()).env_remove("KILN_KUBECONFIG").env("NO_COLOR", "1");
     command
+}
+
+/// Runs it to its end, with this for its standard input.
+pub fn fed(command: &mut Command, input: &str) -> Output {
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    child.wait_with_output().unwrap()
 }
 
 /// stdout as text.
@@ -174,11 +182,7 @@ impl Server {
 
     /// Runs kubectl with `input` on its stdin.
     pub fn with_input(&self, kubectl: &Kubectl, arguments: &[&str], input: &str) -> Output {
-        use std::io::Write;
-        let mut command = self.kubectl(kubectl, arguments);
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
-        child.wait_with_output().unwrap()
+        fed(&mut self.kubectl(kubectl, arguments), input)
     }
 
     /// The server's log, for a failing test's message.

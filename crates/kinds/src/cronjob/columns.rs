@@ -1,6 +1,7 @@
 //! Rows of `kubectl get cronjobs`.
 
 use crate::at::At;
+use crate::cronjob::forecast;
 use crate::cronjob::ticks::Ticks;
 use crate::kind::{Column, Row};
 use crate::table;
@@ -48,13 +49,15 @@ pub(super) fn row(cronjob: &Value, local_now: &Zoned) -> Row {
         containers,
         images,
         table::selector(&job_spec["selector"]),
-        next_schedule(&spec, local_now).into(),
+        next_schedule(cronjob, local_now).into(),
     ];
     Row { cells, ..Row::default() }
 }
 
 /// `<none>` while it is suspended or if it is never due.
-fn next_schedule(spec: &At<'_>, now: &Zoned) -> String {
+fn next_schedule(cronjob: &Value, now: &Zoned) -> String {
+    let root = At::root(cronjob);
+    let spec = root.field("spec");
     if spec.field("suspend").is_true() {
         return "<none>".to_owned();
     }
@@ -62,7 +65,7 @@ fn next_schedule(spec: &At<'_>, now: &Zoned) -> String {
     let Ok(ticks) = Ticks::read(spec.field("schedule").text(), zone, now.time_zone()) else {
         return "<unknown>".to_owned();
     };
-    let next = ticks.next_after(now.timestamp());
+    let next = ticks.runs(forecast::accounted_until(cronjob), now.timestamp()).next();
     next.map_or("<none>".to_owned(), |next| duration::human(next.duration_since(now.timestamp())))
 }
 
@@ -103,17 +106,18 @@ mod tests {
     #[test]
     fn the_next_run_is_that_of_the_zone_it_means() {
         let now: jiff::Zoned = "2026-01-01T00:00:00+01:00[Europe/Berlin]".parse().unwrap();
+        let created = json!({"creationTimestamp": "2025-12-31T22:59:20Z"});
         for (spec, expect) in [
             (json!({"schedule": "0 3 * * *"}), "3h"),
             (json!({"schedule": "0 3 * * *", "timeZone": "Etc/UTC"}), "4h"),
             (json!({"schedule": "*/5 * * * *", "suspend": false}), "5m"),
-            (json!({"schedule": "@every 90s"}), "90s"),
+            (json!({"schedule": "@every 90s"}), "50s"),
             (json!({"schedule": "0 3 * * *", "suspend": true}), "<none>"),
             (json!({"schedule": "0 0 30 2 *"}), "<none>"),
             (json!({"schedule": "0 3 * * *", "timeZone": "Nowhere/Land"}), "<unknown>"),
             (json!({"schedule": "often"}), "<unknown>"),
         ] {
-            let row = CronJob.local_row(&json!({"spec": spec.clone()}), &now);
+            let row = CronJob.local_row(&json!({"metadata": created, "spec": spec.clone()}), &now);
             assert_eq!(row.cells.last(), Some(&json!(expect)), "{spec}");
         }
     }

@@ -3,7 +3,8 @@
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
-use kinds::cronjob::forecast::ClockChange;
+use kinds::cronjob::forecast::{self, ClockChange};
+use kinds::cronjob::schedule::Schedule;
 use kinds::cronjob::ticks::{NoTicks, Ticks};
 use meta::clock::Clock;
 use serde_json::{Value, json};
@@ -57,6 +58,8 @@ struct Forecast {
     schedule: String,
     zone: String,
     is_suspended: bool,
+    /// For want of a better moment: the file does not say when the server will begin.
+    counts_from_now: bool,
     runs: Vec<(Timestamp, String)>,
     changes: Vec<ClockChange>,
 }
@@ -108,7 +111,8 @@ fn forecast(cronjob: &Value, from: Timestamp, n: usize, local: &TimeZone) -> Res
     let title = objects::title(cronjob);
     let (schedule, zone) = (text("schedule"), Some(text("timeZone")).filter(|zone| !zone.is_empty()));
     let ticks = Ticks::read(schedule, zone, local).map_err(|why| unreadable(&title, schedule, why))?;
-    let runs: Vec<Timestamp> = ticks.runs(from).take(n).collect();
+    let accounted = forecast::accounted_until(cronjob);
+    let runs: Vec<Timestamp> = ticks.runs(accounted, from).take(n).collect();
     let horizon = from.checked_add(AHEAD).ok().max(runs.last().copied()).unwrap_or(from);
     let changes = if runs.is_empty() { Vec::new() } else { ticks.clock_changes(from, horizon) };
     Ok(Forecast {
@@ -118,6 +122,7 @@ fn forecast(cronjob: &Value, from: Timestamp, n: usize, local: &TimeZone) -> Res
         schedule: schedule.to_owned(),
         zone: ticks.zone().iana_name().unwrap_or("local").to_owned(),
         is_suspended: cronjob["spec"]["suspend"] == true,
+        counts_from_now: accounted.is_none() && matches!(ticks.schedule(), Schedule::Every { .. }),
         runs: runs.iter().map(|run| (*run, local_text(*run, ticks.zone()))).collect(),
         changes,
     })
@@ -164,6 +169,9 @@ fn warnings(forecast: &Forecast) -> Vec<String> {
     let mut warnings = Vec::new();
     if forecast.is_suspended {
         warnings.push(format!("{title} is suspended: nothing runs until `kiln cron resume {name}`"));
+    }
+    if forecast.counts_from_now {
+        warnings.push(format!("{title}: {:?} counts from when the server gets the CronJob", forecast.schedule));
     }
     if forecast.runs.is_empty() {
         warnings.push(format!("{title}: no date within five years matches {:?}", forecast.schedule));
@@ -252,7 +260,21 @@ night     2026-03-31T02:30:00+02:00   Europe/Berlin   3d12h
         assert_eq!(warnings, ["cronjob.batch/night: no date within five years matches \"0 0 30 2 *\""]);
         let (table, warnings) = told(&json!({"schedule": "@every 90s", "suspend": true}), "2026-03-27T12:00:00Z");
         assert!(table.contains("2026-03-27T12:01:30+00:00") && table.contains("90s"), "{table}");
-        assert_eq!(warnings, ["cronjob.batch/night is suspended: nothing runs until `kiln cron resume night`"]);
+        let expect = [
+            "cronjob.batch/night is suspended: nothing runs until `kiln cron resume night`",
+            "cronjob.batch/night: \"@every 90s\" counts from when the server gets the CronJob",
+        ];
+        assert_eq!(warnings, expect);
+    }
+
+    #[test]
+    fn runs_at_every_interval_are_told_as_the_server_counts_them() {
+        let cronjob = json!({"apiVersion": "batch/v1", "kind": "CronJob",
+            "metadata": {"name": "x", "creationTimestamp": "2026-03-27T11:59:00Z"}, "spec": {"schedule": "@every 90s"}});
+        let forecast = forecast(&cronjob, "2026-03-27T12:01:00Z".parse().unwrap(), 2, &TimeZone::UTC).unwrap();
+        let runs: Vec<&str> = forecast.runs.iter().map(|(_, local)| local.as_str()).collect();
+        assert_eq!(runs, ["2026-03-27T12:02:00+00:00", "2026-03-27T12:03:30+00:00"]);
+        assert_eq!(warnings(&forecast), Vec::<String>::new());
     }
 
     #[test]
