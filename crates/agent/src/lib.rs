@@ -52,6 +52,8 @@ pub struct Config {
     pub state_dir: PathBuf,
     /// `DATA/volumes`: a directory for each volume that was made here.
     pub volume_dir: PathBuf,
+    /// `DATA/seccomp`: profiles that pods may name.
+    pub seccomp_dir: PathBuf,
     /// `DATA/logs`: NS_POD_UID/CONTAINER/N.log
     pub log_dir: PathBuf,
     /// Pods end with this server (ephemeral).
@@ -85,6 +87,7 @@ impl Agent {
             state_dir: absolute(config.state_dir),
             log_dir: absolute(config.log_dir),
             volume_dir: absolute(config.volume_dir),
+            seccomp_dir: absolute(config.seccomp_dir),
             pods_die_with_server: config.pods_die_with_server,
             starts: Semaphore::new(pod::STARTS_AT_ONCE),
             live: Mutex::new(HashMap::new()),

@@ -137,6 +137,7 @@ impl Server {
             state_dir: options.data_dir.join("agent"),
             log_dir: options.data_dir.join("logs"),
             volume_dir: options.data_dir.join("volumes"),
+            seccomp_dir: options.data_dir.join("seccomp"),
             pods_die_with_server: options.ephemeral,
         });
         node.0.set(agent.clone()).unwrap_or_else(|_| unreachable!("the node is wired once"));

@@ -1,4 +1,4 @@
-//! subPath, hostPath, resourceFieldRef, privileged containers and sysctls: real kubectl, real containers.
+//! subPath, hostPath, resourceFieldRef, privileged containers, seccomp profiles and sysctls: real kubectl, real containers.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 
@@ -178,6 +178,32 @@ fn a_privileged_container_has_the_machines_devices_and_no_mask() {
     assert_eq!(lines[1..], ["Seccomp:\t0", "/dev/kmsg", "seen", "wrote"], "{log}");
     let script = "grep Seccomp: /proc/self/status; test ! -e /dev/kmsg; ! grep -q CPU /proc/interrupts; ! (echo 1 >/proc/sys/net/ipv4/ip_forward) 2>/dev/null";
     assert_eq!(log_of(&server, &kubectl, &pod("may-not", script, &json!({}), &json!({}))), "Seccomp:\t2\n");
+}
+
+#[test]
+fn a_seccomp_profile_of_this_machine_holds() {
+    let (server, kubectl) = start();
+    let profiles = server.data_dir().join("seccomp/team");
+    std::fs::create_dir_all(&profiles).unwrap();
+    let profile = json!({"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [
+        {"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_ERRNO", "errnoRet": 95}]});
+    std::fs::write(profiles.join("no-mkdir.json"), profile.to_string()).unwrap();
+    let local =
+        |name: &str| json!({"securityContext": {"seccompProfile": {"type": "Localhost", "localhostProfile": name}}});
+    let script = "mkdir /tmp/x 2>&1 || echo failed; touch /tmp/y && echo touched";
+    let log = log_of(&server, &kubectl, &pod("of-pod", script, &json!({}), &local("team/no-mkdir.json")));
+    assert!(log.contains("Operation not supported") && log.ends_with("failed\ntouched\n"), "{log}");
+
+    create(&server, &kubectl, &pod("absent", script, &local("team/absent.json"), &json!({})));
+    let message = message_of(&server, &kubectl, "absent", "CreateContainerError");
+    let path = profiles.join("absent.json");
+    let expect = format!("cannot load seccomp profile \"{}\": No such file or directory (os error 2)", path.display());
+    assert_eq!(message, expect);
+    std::fs::copy(profiles.join("no-mkdir.json"), path).unwrap();
+    wait_for("the container to start once the profile is there", || {
+        let phase = server.ok(&kubectl, &["get", "pod", "absent", "-o", "jsonpath={.status.phase}"]);
+        (phase == "Succeeded").then_some(())
+    });
 }
 
 #[test]

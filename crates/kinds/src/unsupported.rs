@@ -23,8 +23,6 @@ pub(crate) enum When {
     True,
     /// `false`.
     False,
-    /// This text.
-    Is(&'static str),
     /// Any text but these.
     IsNot(&'static [&'static str]),
     /// Any field but these; each one found is named.
@@ -51,7 +49,6 @@ impl Unsupported {
             When::Set => !is_empty(at.value),
             When::True => at.value == &Value::Bool(true),
             When::False => at.value == &Value::Bool(false),
-            When::Is(text) => at.text() == text,
             When::IsNot(texts) => !at.text().is_empty() && !texts.contains(&at.text()),
             When::HasOther(known) => {
                 let fields = at.value.as_object().into_iter().flatten();
@@ -103,11 +100,10 @@ mod tests {
             refuse("list[].inner.set", When::Set, "leave it out"),
             refuse("flag", When::True, "leave it out"),
             refuse("other", When::False, "leave it out"),
-            refuse("mode", When::Is("Odd"), "use Even"),
             refuse("policy", When::IsNot(&["A", "B"]), "use A or B"),
             refuse("list[]", When::HasOther(&["inner", "name"]), "use inner"),
         ];
-        let object = json!({"spec": {"flag": true, "other": false, "mode": "Odd", "policy": "C",
+        let object = json!({"spec": {"flag": true, "other": false, "policy": "C",
             "list": [{"name": "a"}, {"inner": {"set": 0}, "more": 1, "less": null}]}});
         let mut errors = Vec::new();
         check(&At::root(&object).field("spec"), &table, &mut errors);
@@ -117,12 +113,11 @@ mod tests {
                 "spec.list[1].inner.set: Forbidden: not supported by this version of kiln: leave it out",
                 "spec.flag: Forbidden: not supported by this version of kiln: leave it out",
                 "spec.other: Forbidden: not supported by this version of kiln: leave it out",
-                "spec.mode: Forbidden: not supported by this version of kiln: use Even",
                 "spec.policy: Forbidden: not supported by this version of kiln: use A or B",
                 "spec.list[1].more: Forbidden: not supported by this version of kiln: use inner",
             ]
         );
-        let fine = json!({"spec": {"flag": false, "other": true, "mode": "Even", "policy": "A", "list": [{"inner": {"set": []}}, {"inner": {"set": {}}}, {"inner": {"set": ""}}]}});
+        let fine = json!({"spec": {"flag": false, "other": true, "policy": "A", "list": [{"inner": {"set": []}}, {"inner": {"set": {}}}, {"inner": {"set": ""}}]}});
         let mut errors = Vec::new();
         check(&At::root(&fine).field("spec"), &table, &mut errors);
         assert_eq!(errors, []);

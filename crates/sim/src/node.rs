@@ -52,6 +52,7 @@ impl Node {
             state_dir: self.disk.path().join("agent"),
             log_dir: self.disk.path().join("logs"),
             volume_dir: self.disk.path().join("volumes"),
+            seccomp_dir: self.disk.path().join("seccomp"),
             pods_die_with_server: false,
         })
     }

@@ -20,6 +20,7 @@ mod finish;
 mod gauge;
 mod hooks;
 mod prepare;
+mod profile;
 mod pull;
 pub mod resources;
 pub mod sources;

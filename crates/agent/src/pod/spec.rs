@@ -8,10 +8,10 @@ use crate::runtime::Resources;
 use crate::supervisor::seccomp;
 use crate::volumes;
 use crate::volumes::subpath;
-use k8s_openapi::api::core::v1::{Container, Pod, PodSpec, SecurityContext, Volume, VolumeMount};
+use k8s_openapi::api::core::v1::{Container, Pod, PodSpec, SeccompProfile, SecurityContext, Volume, VolumeMount};
 use oci_spec::runtime::{
     Capabilities, Capability, Linux, LinuxBuilder, LinuxCapabilitiesBuilder, LinuxCpu, LinuxDevice, LinuxMemory,
-    LinuxNamespace, LinuxNamespaceType, LinuxResources, Mount, Process, Root, Spec, User,
+    LinuxNamespace, LinuxNamespaceType, LinuxResources, LinuxSeccomp, Mount, Process, Root, Spec, User,
 };
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -77,6 +77,8 @@ pub struct Ingredients<'a> {
     pub termination_message: &'a Path,
     /// The pod's host name.
     pub hostname: &'a str,
+    /// The seccomp profile that it names, as it was read.
+    pub local_profile: Option<LinuxSeccomp>,
     /// The machine's devices, for a privileged container.
     pub devices: &'a [LinuxDevice],
     /// Memory of the machine, for oom_score_adj.
@@ -98,8 +100,13 @@ pub fn build(from: &Ingredients<'_>) -> Result<Spec, String> {
         linux.set_devices(Some(from.devices.to_vec()));
     }
     linux.set_sysctl(Some(sysctls(pod_spec)).filter(|sysctls| !sysctls.is_empty()));
-    if !is_privileged && !is_unconfined(pod_spec, &context) {
-        linux.set_seccomp(Some(seccomp::default_profile(&capabilities)));
+    if !is_privileged {
+        linux.set_seccomp(match seccomp_profile(from.container, pod_spec).map(|profile| profile.type_.as_str()) {
+            Some("Unconfined") => None,
+            Some("Localhost") => Some(from.local_profile.clone().ok_or("the seccomp profile was not read")?),
+            // Kubernetes' default is no filter; here containers get the runtime's unless they say otherwise.
+            _ => Some(seccomp::default_profile(&capabilities)),
+        });
     }
 
     let mut root = Root::default();
@@ -223,12 +230,10 @@ fn sysctls(pod_spec: &PodSpec) -> HashMap<String, String> {
     wanted.iter().map(|sysctl| (sysctl.name.replace('/', "."), sysctl.value.clone())).collect()
 }
 
-/// Kubernetes' default is no filter; here containers get the runtime's unless they say otherwise.
-fn is_unconfined(pod_spec: &PodSpec, context: &SecurityContext) -> bool {
-    let of_pod = pod_spec.security_context.as_ref();
-    let profile =
-        context.seccomp_profile.as_ref().or_else(|| of_pod.and_then(|context| context.seccomp_profile.as_ref()));
-    profile.is_some_and(|profile| profile.type_ == "Unconfined")
+/// The container's own, or else the pod's.
+pub fn seccomp_profile<'a>(container: &'a Container, pod_spec: &'a PodSpec) -> Option<&'a SeccompProfile> {
+    let own = container.security_context.as_ref().and_then(|context| context.seccomp_profile.as_ref());
+    own.or_else(|| pod_spec.security_context.as_ref()?.seccomp_profile.as_ref())
 }
 
 fn mount(destination: &str, typ: &str, source: &Path, options: &[&str]) -> Mount {

@@ -32,6 +32,7 @@ fn spec_of(pod_spec: Value, image: &ImageConfig) -> Result<Value, String> {
         mounts: &Default::default(),
         termination_message: Path::new("/state/pods/u/termination/a.0"),
         hostname: "p",
+        local_profile: None,
         devices: &devices::all(Path::new("/dev")),
         machine_memory_bytes: 1 << 30,
     })?;

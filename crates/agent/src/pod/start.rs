@@ -3,7 +3,7 @@
 use super::known::{Blocked, Obstacle};
 use super::plan::Preparation;
 use super::worker::{Worker, termination_message};
-use super::{all_containers, devices, env, name, namespace, resources, sources, spec, user};
+use super::{all_containers, devices, env, name, namespace, profile, resources, sources, spec, user};
 use crate::events::Notice;
 use crate::images::Image;
 use crate::runtime::{self, PodSandbox, RuntimeError};
@@ -137,6 +137,7 @@ impl Worker {
         make_sub_paths(&sandbox.root(), container, &pod_spec, &mounts, &pod_dir, &environment).map_err(config_error)?;
         let is_privileged = container.security_context.as_ref().is_some_and(|context| context.privileged == Some(true));
         let devices = if is_privileged { devices::all(Path::new("/dev")) } else { Vec::new() };
+        let local_profile = profile::wanted(container, &pod_spec, &self.context.seccomp_dir).map_err(&create_error)?;
         let spec = spec::build(&spec::Ingredients {
             pod,
             container,
@@ -147,6 +148,7 @@ impl Worker {
             mounts: &mounts,
             termination_message: &message_file,
             hostname: &self.hostname(pod, &pod_spec),
+            local_profile,
             devices: &devices,
             machine_memory_bytes: self.context.machine.memory_bytes,
         })

@@ -90,12 +90,6 @@ fn of_container(container: &Container) -> Option<String> {
             context.and_then(|context| context.proc_mount.as_deref()).is_some_and(|mount| mount != "Default"),
         ),
         (
-            "securityContext.seccompProfile.localhostProfile",
-            context
-                .and_then(|context| context.seccomp_profile.as_ref())
-                .is_some_and(|profile| profile.type_ == "Localhost"),
-        ),
-        (
             "env[].valueFrom.fileKeyRef",
             container
                 .env

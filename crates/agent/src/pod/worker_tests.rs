@@ -158,6 +158,7 @@ impl World {
             state_dir: self.dir.path().join("agent"),
             log_dir: self.dir.path().join("logs"),
             volume_dir: self.dir.path().join("volumes"),
+            seccomp_dir: self.dir.path().join("seccomp"),
             pods_die_with_server: false,
             starts: Semaphore::new(STARTS_AT_ONCE),
             live: Mutex::default(),

@@ -63,7 +63,6 @@ const POD: &[Unsupported] = &[
         ]),
         LEAVE_OUT,
     ),
-    refuse("securityContext.seccompProfile.type", When::Is("Localhost"), "use RuntimeDefault or Unconfined"),
 ];
 
 /// Paths start at a container, of either list.
@@ -92,5 +91,4 @@ const CONTAINER: &[Unsupported] = &[
         LEAVE_OUT,
     ),
     refuse("securityContext.procMount", When::IsNot(&["Default"]), LEAVE_OUT),
-    refuse("securityContext.seccompProfile.type", When::Is("Localhost"), "use RuntimeDefault or Unconfined"),
 ];
