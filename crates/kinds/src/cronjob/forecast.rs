@@ -36,6 +36,29 @@ impl ClockChange {
     pub fn leaves_out(&self) -> bool {
         self.from < self.to
     }
+
+    /// `on 2026-03-29 the clock of Europe/Berlin goes forward from 02:00 to 03:00: the run of 02:30 is left out`.
+    pub fn told(&self, zone: &str) -> String {
+        let (way, what) = if self.leaves_out() { ("forward", "left out") } else { ("back", "done twice") };
+        let (from, to) = (clock(self.from, self.from), clock(self.to, self.from));
+        let (when, runs) = (self.from.date(), self.told_runs());
+        format!("on {when} the clock of {zone} goes {way} from {from} to {to}: {runs} {what}")
+    }
+
+    fn told_runs(&self) -> String {
+        let text = |time: &DateTime| clock(*time, self.from);
+        match self.runs.as_slice() {
+            [] => String::new(),
+            [only] => format!("the run of {} is", text(only)),
+            [first, .., last] => format!("the {} runs from {} to {} are", self.runs.len(), text(first), text(last)),
+        }
+    }
+}
+
+/// `02:30`, with the date where it is another than `beside`'s.
+fn clock(time: DateTime, beside: DateTime) -> String {
+    let form = if time.date() == beside.date() { "%H:%M" } else { "%F %H:%M" };
+    time.strftime(form).to_string()
 }
 
 /// Whether the runs before the change and those after it follow each other as ever: every hour has the same minutes, and the change

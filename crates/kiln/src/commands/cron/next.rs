@@ -176,34 +176,13 @@ fn warnings(forecast: &Forecast) -> Vec<String> {
     if forecast.runs.is_empty() {
         warnings.push(format!("{title}: no date within five years matches {:?}", forecast.schedule));
     }
-    for change in &forecast.changes {
-        let (way, what) = if change.leaves_out() { ("forward", "left out") } else { ("back", "done twice") };
-        let when = change.from.date();
-        let (from, to) = (clock(change.from, change.from), clock(change.to, change.from));
-        let runs = runs_of(change);
-        warnings.push(format!("{title}: on {when} the clock of {zone} goes {way} from {from} to {to}: {runs} {what}"));
-    }
+    warnings.extend(forecast.changes.iter().map(|change| format!("{title}: {}", change.told(zone))));
     if !forecast.changes.is_empty() {
         warnings.push(format!(
             "{title}: for a run every day choose an hour that the clock shows once, or timeZone: Etc/UTC"
         ));
     }
     warnings
-}
-
-/// `02:30`, with the date where it is another than `beside`'s.
-fn clock(time: DateTime, beside: DateTime) -> String {
-    let form = if time.date() == beside.date() { "%H:%M" } else { "%F %H:%M" };
-    time.strftime(form).to_string()
-}
-
-fn runs_of(change: &ClockChange) -> String {
-    let text = |time: &DateTime| clock(*time, change.from);
-    match change.runs.as_slice() {
-        [] => String::new(),
-        [only] => format!("the run of {} is", text(only)),
-        [first, .., last] => format!("the {} runs from {} to {} are", change.runs.len(), text(first), text(last)),
-    }
 }
 
 fn as_json(forecast: &Forecast) -> Value {
