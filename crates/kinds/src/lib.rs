@@ -29,6 +29,7 @@ pub mod storage_class;
 pub mod access;
 pub mod admission;
 pub mod bootstrap;
+pub mod check;
 pub mod correlate;
 pub mod schema;
 pub mod volumes;
@@ -81,6 +82,13 @@ pub const KINDS: &[&dyn Kind] = &[
 /// Looks a kind up by group and plural name.
 pub fn by_resource(group: &str, plural: &str) -> Option<&'static dyn Kind> {
     KINDS.iter().copied().find(|kind| kind.names().group == group && kind.names().plural == plural)
+}
+
+/// Looks a kind up by what objects say of themselves: `batch/v1`, `Job`.
+pub fn by_kind(api_version: &str, kind: &str) -> Option<&'static dyn Kind> {
+    let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+    let says_so = |names: &Names| names.group == group && names.version == version && names.kind == kind;
+    KINDS.iter().copied().find(|found| says_so(found.names()))
 }
 
 #[cfg(test)]

@@ -65,12 +65,7 @@ pub fn kind_named(word: &str) -> Result<&'static dyn Kind, Problem> {
 
 /// The kind an object says it is, if kiln serves it.
 pub fn kind_of(object: &Value) -> Option<&'static dyn Kind> {
-    let api_version = object["apiVersion"].as_str()?;
-    let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
-    kinds::KINDS.iter().copied().find(|kind| {
-        let names = kind.names();
-        names.group == group && names.version == version && object["kind"] == names.kind
-    })
+    kinds::by_kind(object["apiVersion"].as_str()?, object["kind"].as_str()?)
 }
 
 /// The kinds that there are, for people who named another.

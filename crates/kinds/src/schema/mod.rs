@@ -20,6 +20,7 @@ pub use decode::{Decoded, Strictness, check, convert, decode};
 pub use descriptions::Descriptions;
 pub use duplicates::duplicates;
 pub use owned::ValueType;
+pub(crate) use suggest::nearest;
 pub use syntax::describe as syntax_error;
 pub use types::{Field, Kind, ListType, Patch, Shape, Type};
 
