@@ -22,20 +22,32 @@ impl Files {
     /// Their objects, in order. Those of a List are taken out of it.
     pub fn read(&self) -> Result<Vec<Value>, Problem> {
         let mut objects = Vec::new();
+        for path in self.paths()? {
+            objects.extend(documents(&text(&path)?, &path.display().to_string())?);
+        }
+        if objects.is_empty() && !self.files.is_empty() {
+            return Err(self.empty());
+        }
+        Ok(objects)
+    }
+
+    /// The files themselves, in order.
+    pub fn paths(&self) -> Result<Vec<PathBuf>, Problem> {
+        let mut paths = Vec::new();
         for file in &self.files {
             if file.to_str().is_some_and(|text| text.starts_with("http://") || text.starts_with("https://")) {
                 return Err(Problem::usage(format!("kiln reads no manifests from the network: {}", file.display()))
                     .remedy("fetch it, look at it, and give the file"));
             }
-            for path in expand(file, self.recursive)? {
-                objects.extend(documents(&text(&path)?, &path.display().to_string())?);
-            }
+            paths.extend(expand(file, self.recursive)?);
         }
-        if objects.is_empty() && !self.files.is_empty() {
-            let names: Vec<String> = self.files.iter().map(|file| file.display().to_string()).collect();
-            return Err(Problem::usage(format!("there are no objects in {}", names.join(", "))));
-        }
-        Ok(objects)
+        Ok(paths)
+    }
+
+    /// The problem of files without objects.
+    pub fn empty(&self) -> Problem {
+        let names: Vec<String> = self.files.iter().map(|file| file.display().to_string()).collect();
+        Problem::usage(format!("there are no objects in {}", names.join(", ")))
     }
 }
 
@@ -79,12 +91,16 @@ fn expand(path: &Path, recursive: bool) -> Result<Vec<PathBuf>, Problem> {
     Ok(files)
 }
 
-/// The objects of a text; `source` names it in errors.
-pub fn documents(text: &str, source: &str) -> Result<Vec<Value>, Problem> {
-    // kubectl reads YAML 1.1: `defaultMode: 0755` is 493.
+/// How YAML is read here. kubectl reads YAML 1.1: `defaultMode: 0755` is 493.
+pub fn options() -> serde_saphyr::Options {
     let mut options = serde_saphyr::Options::default();
     options.legacy_octal_numbers = true;
-    let documents: Result<Vec<Value>, _> = serde_saphyr::from_multiple_with_options(text, options);
+    options
+}
+
+/// The objects of a text; `source` names it in errors.
+pub fn documents(text: &str, source: &str) -> Result<Vec<Value>, Problem> {
+    let documents: Result<Vec<Value>, _> = serde_saphyr::from_multiple_with_options(text, options());
     let documents = documents.map_err(|error| Problem::usage(format!("{source} is not valid YAML")).because(error))?;
     let objects = documents.into_iter().filter(|document| !document.is_null());
     Ok(objects

@@ -2,6 +2,7 @@
 
 mod apply;
 mod calls;
+mod check;
 mod choice;
 mod connect;
 mod create;
@@ -65,6 +66,8 @@ enum Command {
     Wait(wait::Arguments),
     /// When CronJobs run next; run one now, stop and resume them
     Cron(cron::Arguments),
+    /// Say what would go wrong with manifests, without a server
+    Check(check::Arguments),
     /// Serve the Kubernetes API and run pods, in the foreground
     Server(server::Arguments),
     /// Images on this machine
@@ -93,6 +96,7 @@ pub fn main() -> ExitCode {
         Command::Logs(arguments) => asynchronously(logs::run(arguments)),
         Command::Wait(arguments) => asynchronously(wait::run(arguments)),
         Command::Cron(arguments) => asynchronously(cron::run(arguments)),
+        Command::Check(arguments) => check::run(arguments),
         Command::Server(arguments) => asynchronously(server::run(arguments)),
         Command::Image(arguments) => image::run(&arguments),
     };

@@ -18,6 +18,16 @@ pub fn heading(text: String, is_coloured: bool) -> String {
     paint(text, BOLD, is_coloured)
 }
 
+/// The word that an error begins with.
+pub fn error(text: String, is_coloured: bool) -> String {
+    paint(text, RED, is_coloured)
+}
+
+/// The word that a warning begins with.
+pub fn warning(text: String, is_coloured: bool) -> String {
+    paint(text, YELLOW, is_coloured)
+}
+
 /// A status: green is well, yellow is waiting, red has failed.
 pub fn status(text: String, is_coloured: bool) -> String {
     let is_one_of = |words: &[&str]| words.iter().any(|word| text.split(',').any(|part| part == *word));

@@ -9,7 +9,7 @@ mod default_toleration_seconds;
 mod limit_ranger;
 mod new_namespace;
 mod persistent_volume_claim_resize;
-mod pod_security;
+pub(crate) mod pod_security;
 mod priority;
 mod resource_quota;
 mod runtime_class;

@@ -40,6 +40,65 @@ pub(super) fn meant(object: &Value, ty: TypeRef) -> Reading {
     Reading { object, unknown: walk.unknown }
 }
 
+/// The path of the first value that is of another type than its field: the same that strict decoding finds.
+pub(super) fn misfit(value: &Value, ty: TypeRef, path: &str) -> Option<String> {
+    let Value::Object(fields) = value else { return (!value.is_null()).then(|| path.to_owned()) };
+    fields.iter().find_map(|(name, value)| {
+        let (field, path) = (ty.field_named(name)?, join(path, name));
+        match (field.shape, value) {
+            (_, Value::Null) => None,
+            (Shape::One, value) => misfit_of_one(field.kind, value, path),
+            (Shape::List, Value::Array(items)) => {
+                let mut items = items.iter().enumerate().filter(|(_, item)| !item.is_null());
+                items.find_map(|(index, item)| misfit_of_one(field.kind, item, format!("{path}[{index}]")))
+            }
+            (Shape::Map, Value::Object(entries)) => {
+                let mut entries = entries.iter().filter(|(_, entry)| !entry.is_null());
+                entries.find_map(|(key, entry)| misfit_of_one(field.kind, entry, format!("{path}[{key}]")))
+            }
+            (Shape::List | Shape::Map, _) => Some(path),
+        }
+    })
+}
+
+fn misfit_of_one(kind: Kind, value: &Value, path: String) -> Option<String> {
+    let fits = match kind {
+        Kind::Message(target) => return misfit(value, target, &path),
+        Kind::String | Kind::Bytes | Kind::Time | Kind::MicroTime => value.is_string(),
+        Kind::Int32 => value.as_i64().is_some_and(|number| i32::try_from(number).is_ok()),
+        Kind::Int64 => value.is_i64(),
+        Kind::Bool => value.is_boolean(),
+        Kind::Double => value.is_number(),
+        Kind::Quantity => value.is_string() || value.is_number(),
+        Kind::IntOrString => value.is_string() || value.is_i64(),
+        Kind::Strings => value.is_array(),
+        Kind::Raw | Kind::FieldsV1 => true,
+    };
+    (!fits).then_some(path)
+}
+
+/// Takes the value at this path out of an object.
+pub(super) fn remove(object: &mut Value, path: &str) {
+    let mut here = object;
+    let mut steps = path.split(['.', '[']).peekable();
+    while let Some(step) = steps.next() {
+        let (is_last, index) =
+            (steps.peek().is_none(), step.strip_suffix(']').and_then(|index| index.parse::<usize>().ok()));
+        let next = match (index, &mut *here) {
+            (Some(index), Value::Array(items)) => items.get_mut(index),
+            (_, Value::Object(fields)) if is_last => {
+                fields.shift_remove(step.trim_end_matches(']'));
+                return;
+            }
+            (_, Value::Object(fields)) => fields.get_mut(step.trim_end_matches(']')),
+            _ => None,
+        };
+        let Some(next) = next else { return };
+        here = next;
+    }
+    *here = Value::Null;
+}
+
 struct Walk {
     unknown: Vec<Unknown>,
     /// The types around the place, with their paths.

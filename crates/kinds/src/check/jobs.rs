@@ -12,15 +12,15 @@ const PATIENCE: SignedDuration = SignedDuration::from_hours(24);
 /// Tells of endless retries, and of counts that do not mean what they seem to.
 pub(super) fn check(object: &Object<'_>, findings: &mut Vec<Finding>) {
     let Some(spec) = pods::job(object) else { return };
-    retries(object, &spec, findings);
+    if !spec.field("activeDeadlineSeconds").is_set() {
+        retries(object, &spec, findings);
+        restarts(object, &spec, findings);
+    }
     counts(object, &spec, findings);
     shared_directories(object, &spec, findings);
 }
 
 fn retries(object: &Object<'_>, spec: &At<'_>, findings: &mut Vec<Finding>) {
-    if spec.field("activeDeadlineSeconds").is_set() {
-        return;
-    }
     let is_restarted = spec.fields(&["template", "spec", "restartPolicy"]).text() == "OnFailure";
     let remedy = format!("add {}.activeDeadlineSeconds, or try fewer times", spec.path);
     for limit in ["backoffLimit", "backoffLimitPerIndex"].map(|limit| spec.field(limit)) {
@@ -46,6 +46,26 @@ fn retries(object: &Object<'_>, spec: &At<'_>, findings: &mut Vec<Finding>) {
                     .remedy(format!("add {}.activeDeadlineSeconds, or use action: Count", spec.path)),
             );
         }
+    }
+}
+
+/// Containers with a restart policy of their own (KEP-5307). Restarts count towards backoffLimit only in pods whose
+/// restartPolicy is OnFailure.
+fn restarts(object: &Object<'_>, spec: &At<'_>, findings: &mut Vec<Finding>) {
+    let pod = spec.fields(&["template", "spec"]);
+    let remedy = format!("add {}.activeDeadlineSeconds, or leave it out", spec.path);
+    for container in pod.field("containers").items() {
+        let (policy, rules) = (container.field("restartPolicy"), container.field("restartPolicyRules"));
+        let uncounted = "restarts do not count towards backoffLimit in a pod with restartPolicy Never";
+        let (at, what, cause) = match (policy.text(), pod.field("restartPolicy").text()) {
+            ("Always", _) => (policy, "the Job never completes", "the container is started again whenever it ends"),
+            ("OnFailure", "Never") => (policy, "a container that always fails is started again for ever", uncounted),
+            ("Never", "Never") if 0 < rules.len() => {
+                (rules, "a container that always ends so is started again for ever", uncounted)
+            }
+            _ => continue,
+        };
+        findings.push(object.warning(&at.path, what).because(cause).remedy(&remedy));
     }
 }
 

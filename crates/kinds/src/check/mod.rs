@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! Manifest -> fields (misspelt, misplaced, types) -> object (defaults, Kubernetes' validation)      errors
-//!          -> references · selectors · images · scripts · variables · jobs · schedules              warnings
+//!          -> references · selectors · images · security · scripts · variables · jobs · schedules              warnings
 //! ```
 
 mod lines;
@@ -18,6 +18,7 @@ mod jobs;
 mod references;
 mod schedules;
 mod scripts;
+mod security;
 mod selectors;
 mod variables;
 mod world;
@@ -33,7 +34,7 @@ use serde_json::Value;
 pub struct Manifest {
     /// The file's name, as the user gave it.
     pub file: String,
-    /// Which document of the file, from 1.
+    /// Which document of the file, from 1; empty ones do not count.
     pub document: usize,
     /// The object; of fields that stand twice the last one.
     pub object: Value,
@@ -133,6 +134,7 @@ pub fn findings(manifests: &[Manifest], circumstances: &Circumstances) -> Vec<Fi
         jobs::check(object, &mut findings);
         if let Some(pod) = pods::of(object) {
             images::check(object, &pod, &mut findings);
+            security::check(object, &pod, &world, &mut findings);
             scripts::check(object, &pod, &world, &mut findings);
             variables::check(object, &pod, &mut findings);
         }

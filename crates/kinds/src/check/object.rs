@@ -3,7 +3,7 @@
 use super::{Finding, Manifest, Severity, fields, identity, pods};
 use crate::at::At;
 use crate::kind::{Kind, Scope};
-use crate::schema::{self, Strictness};
+use crate::schema::{self, Strictness, TypeRef};
 use meta::field::{FieldError, Reason, quote};
 use serde_json::Value;
 
@@ -59,12 +59,9 @@ pub(super) fn read<'m>(manifest: &'m Manifest, namespace: &str, findings: &mut V
     let meant = fields::meant(&manifest.object, ty);
     findings.extend(meant.unknown.iter().map(|unknown| unknown_field(manifest, unknown)));
     let mut written = meant.object;
-    let decoded = schema::check(written.clone(), ty, Strictness::Ignore);
-    let is_typed = decoded.is_ok();
-    match decoded {
-        Ok(decoded) => written = decoded.object,
-        Err(wrong) => findings.push(wrong_type(manifest, &wrong)),
-    }
+    let n_before = findings.len();
+    types(manifest, &mut written, ty, findings);
+    let is_typed = findings.len() == n_before;
     let namespace = match (kind.names().scope, meta::object::namespace(&written)) {
         (Scope::Cluster, _) => String::new(),
         (Scope::Namespaced, "") => namespace.to_owned(),
@@ -88,11 +85,31 @@ fn unknown_field(manifest: &Manifest, unknown: &fields::Unknown) -> Finding {
     }
 }
 
+/// No object has as many values of a wrong type that somebody would like to read of them.
+const MAX_MISFITS: usize = 20;
+
+/// Every value of a wrong type; what is left is what can be looked at further.
+fn types(manifest: &Manifest, written: &mut Value, ty: TypeRef, findings: &mut Vec<Finding>) {
+    for _ in 0..MAX_MISFITS {
+        let wrong = match schema::check(written.clone(), ty, Strictness::Ignore) {
+            Ok(decoded) => {
+                *written = decoded.object;
+                return;
+            }
+            Err(wrong) => wrong,
+        };
+        let path = fields::misfit(written, ty, "");
+        findings.push(wrong_type(manifest, &wrong, path.as_deref()));
+        let Some(path) = path else { return };
+        fields::remove(written, &path);
+    }
+}
+
 /// `json: cannot unmarshal string into Go struct field JobSpec.spec.completions of type int32`.
-fn wrong_type(manifest: &Manifest, wrong: &str) -> Finding {
+fn wrong_type(manifest: &Manifest, wrong: &str, path: Option<&str>) -> Finding {
     let place = wrong.split_once("Go struct field ").and_then(|(_, rest)| rest.split_once(" of type "));
-    let Some((place, expected)) = place else { return error(manifest, "", wrong) };
-    let path = place.split_once('.').map_or("", |(_, path)| path);
+    let Some((place, expected)) = place else { return error(manifest, path.unwrap_or_default(), wrong) };
+    let path = path.unwrap_or_else(|| place.split_once('.').map_or("", |(_, path)| path));
     let found = wrong.strip_prefix("json: cannot unmarshal ").unwrap_or_default();
     let is_scalar = |word: &str| found.starts_with(word);
     let remedy = match expected {

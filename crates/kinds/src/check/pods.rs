@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 /// A pod, or the template of pods.
 #[derive(Debug)]
 pub(super) struct Pod<'a> {
+    /// Its metadata.
+    pub metadata: At<'a>,
     /// Its spec, with its path in the object.
     pub spec: At<'a>,
     /// Its labels, those that the Job controller gives it among them.
@@ -36,7 +38,7 @@ pub(super) fn of<'a>(object: &'a Object<'_>) -> Option<Pod<'a>> {
             labels.entry(key.to_owned()).or_insert_with(|| object.name().to_owned());
         }
     }
-    Some(Pod { spec: whole.field("spec"), labels })
+    Some(Pod { metadata: whole.field("metadata"), spec: whole.field("spec"), labels })
 }
 
 /// The spec of the Jobs that an object is or makes.

@@ -5,6 +5,7 @@ mod jobs;
 mod objects;
 mod references;
 mod schedules;
+mod security;
 mod volumes;
 
 use super::*;

@@ -54,6 +54,13 @@ impl Plugin for PodSecurity {
     }
 }
 
+/// Why pods are refused in a namespace with these labels, as far as it depends on nobody's permissions.
+pub(crate) fn refusal(namespace: &Value, metadata: &Value, spec: &Value) -> Option<String> {
+    let (policy, _) = of_namespace(namespace);
+    let violations = evaluate(policy.enforce, Pod { metadata, spec });
+    (!violations.is_empty()).then(|| violates("violates", policy.enforce, &violations))
+}
+
 fn violates(verb: &str, rules: Rules, violations: &[Violation]) -> String {
     format!("{verb} PodSecurity \"{rules}\": {}", details(violations))
 }

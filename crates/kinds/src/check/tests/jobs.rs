@@ -42,6 +42,31 @@ fn retries_have_to_end() {
 }
 
 #[test]
+fn containers_that_restart_by_themselves_have_to_end() {
+    let to_do = "add spec.activeDeadlineSeconds, or leave it out";
+    let rules = json!([{"action": "Restart", "exitCodes": {"operator": "In", "values": [75]}}]);
+    let own = |policy: &str| with_container(job(), "restartPolicy", policy.into());
+    let container = "spec.template.spec.containers[0]";
+    for (object, expect) in [
+        (own("Always"), Some(format!("{container}.restartPolicy: the Job never completes"))),
+        (
+            own("OnFailure"),
+            Some(format!("{container}.restartPolicy: a container that always fails is started again for ever")),
+        ),
+        (
+            with_container(own("Never"), "restartPolicyRules", rules),
+            Some(format!("{container}.restartPolicyRules: a container that always ends so is started again for ever")),
+        ),
+        (own("Never"), None),
+        (with_pod(own("OnFailure"), "restartPolicy", "OnFailure".into()), None),
+        (with(own("OnFailure"), "spec/activeDeadlineSeconds", 600.into()), None),
+    ] {
+        let expect: Vec<String> = expect.into_iter().map(|what| format!("warning: {what} -> {to_do}")).collect();
+        check(&[object], &expect.iter().map(String::as_str).collect::<Vec<_>>());
+    }
+}
+
+#[test]
 fn counts_that_do_not_mean_what_they_seem_to() {
     let many = |at_once: i64| with(job(), "spec/parallelism", at_once.into());
     for (object, expect) in [
@@ -119,6 +144,10 @@ fn no_shell_reads_values_of_variables() {
     let runs = |command: Value| with_container(job(), "command", command);
     let expect = format!("warning: spec.template.spec.containers[0].command[1]: $(date) stays as it is -> {to_do}");
     check(&[runs(json!(["echo", "$(date)"]))], &[&expect]);
-    check(&[runs(json!(["/bin/bash", "-c", "echo $(date)"]))], &[]);
+    for command in
+        [json!(["/bin/bash", "-c", "echo $(date)"]), json!(["awk", "{print $(NF)}"]), json!(["echo", "$$(date)"])]
+    {
+        check(&[runs(command)], &[]);
+    }
     check(&[with_container(runs(Value::Null), "args", json!(["$(date)"]))], &[]);
 }

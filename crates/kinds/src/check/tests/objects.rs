@@ -153,6 +153,23 @@ fn wrong_types_say_how_to_write_it() {
 }
 
 #[test]
+fn every_wrong_type_is_told_where_it_stands() {
+    let mut object = with_container(job(), "env", json!([{"name": "A", "value": "1"}, {"name": "B", "value": true}]));
+    object["spec"]["template"]["spec"]["containers"][0]["command"] = json!(["echo", 1]);
+    object["spec"]["completions"] = json!(1.5);
+    object["metadata"]["labels"] = json!({"n": 1});
+    let fields: Vec<String> = found(&[object]).into_iter().map(|finding| finding.field).collect();
+    let container = "spec.template.spec.containers[0]";
+    let expect = [
+        "metadata.labels[n]",
+        &format!("{container}.command[1]"),
+        &format!("{container}.env[1].value"),
+        "spec.completions",
+    ];
+    assert_eq!(fields, expect);
+}
+
+#[test]
 fn kubernetes_warnings_are_told() {
     let twice = json!([{"name": "A", "value": "1"}, {"name": "A", "value": "2"}]);
     let expect = "warning: spec.template.spec.containers[0].env[1]: hides previous definition of \"A\", which may be dropped when using apply";
