@@ -80,9 +80,9 @@ pub fn node_name() -> String {
     if name.is_empty() { "kiln".into() } else { name.chars().take(63).collect() }
 }
 
-/// Whether this process is root: containers need it in this version.
+/// Whether this process is root, and not only that of a namespace it has made itself.
 pub fn is_root() -> bool {
-    nix::unistd::geteuid().is_root()
+    nix::unistd::geteuid().is_root() && !agent::userns::has_entered()
 }
 
 /// Lets this process open as many files as it may, and says how many that are: connections, pods and the store share

@@ -6,6 +6,7 @@ mod machine;
 mod network;
 mod node;
 mod output;
+mod rootless;
 mod server;
 
 use std::process::ExitCode;

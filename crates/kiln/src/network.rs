@@ -7,6 +7,8 @@ use std::sync::Arc;
 use agent::network::{Bridge, Host, Network};
 use tokio::net::TcpListener;
 
+use crate::rootless;
+
 /// In the data directory: the port at which pods find the API. Pods outlive their server, and know only this one.
 const PORT: &str = "pods.port";
 
@@ -18,6 +20,9 @@ pub struct PodNetwork {
 impl PodNetwork {
     /// Puts the bridge up. Without one there is a warning, and pods share the machine's network.
     pub async fn set_up(state_dir: &Path) -> Self {
+        if agent::userns::has_entered() {
+            return Self { bridge: Err(rootless::NO_BRIDGE.into()) };
+        }
         let dir = state_dir.to_owned();
         let bridge = tokio::task::spawn_blocking(move || Bridge::set_up(&dir)).await;
         let bridge = bridge.unwrap_or_else(|failure| Err(std::io::Error::other(failure)));

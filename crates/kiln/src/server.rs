@@ -90,10 +90,6 @@ fn pki_problem(error: std::io::Error) -> Problem {
 impl Server {
     /// Starts everything; on return the API answers and pods run.
     pub async fn start(options: Options) -> Result<Self, Problem> {
-        if !machine::is_root() {
-            return Err(Problem::internal("running containers needs root in this version")
-                .remedy("run kiln as root: sudo kiln …"));
-        }
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let store = open_store(&options)?;
         let shutdown = CancellationToken::new();

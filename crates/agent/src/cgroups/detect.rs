@@ -1,6 +1,8 @@
 //! Finds the cgroup trees of this machine. Makes nothing.
 
 use super::{CONTROLLERS, Cgroups, Hierarchy, Unified, instance};
+use crate::userns::{Standing, standing};
+use rustix::fs::{Access, access};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -8,8 +10,11 @@ use std::path::{Path, PathBuf};
 pub fn detect(state_dir: &Path) -> Cgroups {
     let mountinfo = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
     let own = std::fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
-    let is_root = nix::unistd::geteuid().is_root();
+    let is_root = standing() == Standing::Root;
     let mut hierarchy = hierarchy(&mountinfo, &own, is_root);
+    if !is_root {
+        hierarchy.keep(|base| access(base, Access::WRITE_OK).is_ok());
+    }
     if let Some(tree) = &mut hierarchy.unified {
         let offered = std::fs::read_to_string(tree.base.join("cgroup.controllers"));
         tree.controllers = usable(&offered.unwrap_or_default(), &hierarchy.v1);
@@ -45,6 +50,14 @@ pub fn hierarchy(mountinfo: &str, own: &str, is_root: bool) -> Hierarchy {
         }
     }
     found
+}
+
+impl Hierarchy {
+    /// What was not delegated to this user is not there for it.
+    fn keep(&mut self, may_write: impl Fn(&Path) -> bool) {
+        self.unified.take_if(|tree| !may_write(&tree.base));
+        self.v1.retain(|_, base| may_write(base));
+    }
 }
 
 /// A controller that a v1 tree holds is not v2's to enable.
@@ -109,6 +122,13 @@ mod tests {
         let expect = "/sys/fs/cgroup/user.slice/user-1000.slice/user@1000.service/app.slice/kiln.service";
         assert_eq!(found.base, Path::new(expect));
         assert_eq!(hierarchy(V2, own, true).unified.unwrap().base, Path::new("/sys/fs/cgroup"));
+    }
+
+    #[test]
+    fn trees_that_are_not_delegated_do_not_count() {
+        let mut found = hierarchy(HYBRID, "0::/user\n5:memory:/mine\n4:cpu,cpuacct:/\n", false);
+        found.keep(|base| base.ends_with("mine"));
+        assert_eq!((found.unified, found.v1.into_keys().collect::<Vec<_>>()), (None, vec!["memory".to_owned()]));
     }
 
     #[test]

@@ -54,6 +54,15 @@ pub fn instance(state_dir: &Path) -> String {
 }
 
 impl Cgroups {
+    /// Those of [`CONTROLLERS`] whose limits no tree can hold.
+    pub fn unlimited(&self) -> Vec<&'static str> {
+        let Hierarchy { unified, v1 } = &self.hierarchy;
+        let has = |name: &str| {
+            v1.contains_key(name) || unified.iter().any(|tree| tree.controllers.iter().any(|known| known == name))
+        };
+        CONTROLLERS.into_iter().filter(|name| !has(name)).collect()
+    }
+
     /// Every directory that may hold the pod, in every tree.
     pub fn pod_dirs(&self, pod_uid: &str) -> Vec<PathBuf> {
         self.instance_dirs().into_iter().map(|dir| dir.join(plan::pod_name(pod_uid))).collect()

@@ -5,6 +5,7 @@ use super::limits::Budget;
 use super::tarball::{self, Entries, Entry, Kind};
 use super::{ImageError, at};
 use crate::beneath;
+use crate::userns::{Ids, Standing, standing};
 use rustix::fs::{
     AtFlags, CWD, FileType, Gid, Mode, OFlags, ResolveFlags, Stat, Timespec, Timestamps, Uid, XattrFlags,
 };
@@ -26,7 +27,7 @@ pub(super) fn unpack(archive: impl Read, root: &Path, budget: &Budget) -> Result
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let mut layer = Layer {
         root: rustix::fs::openat(CWD, root, flags, Mode::empty()).map_err(|e| at(root, e))?,
-        as_root: rustix::process::geteuid().is_root(),
+        standing: standing(),
         parent: None,
         directories: Vec::new(),
     };
@@ -43,7 +44,7 @@ pub(super) fn unpack(archive: impl Read, root: &Path, budget: &Budget) -> Result
 
 struct Layer {
     root: OwnedFd,
-    as_root: bool,
+    standing: Standing,
     /// The directory the last entry went to: entries of one directory mostly follow each other.
     parent: Option<(PathBuf, OwnedFd)>,
     /// Modes and times are set last: writing into a directory changes its time, and it may be read-only.
@@ -234,7 +235,7 @@ impl Layer {
     /// Hides everything that the layers below have in this directory.
     fn make_opaque(&self, path: &Path) -> Result<(), ImageError> {
         // Overlay mounts of ordinary users read the user.* name (`userxattr`).
-        let attribute = if self.as_root { "trusted.overlay.opaque" } else { "user.overlay.opaque" };
+        let attribute = if self.standing == Standing::Root { "trusted.overlay.opaque" } else { "user.overlay.opaque" };
         let dir = self.open(path, OFlags::RDONLY)?;
         Ok(rustix::fs::fsetxattr(dir, attribute, b"y", XattrFlags::empty())?)
     }
@@ -255,11 +256,26 @@ impl Layer {
         Ok(())
     }
 
+    /// Where there is only root, everything is root's.
+    fn has_owners(&self) -> bool {
+        matches!(self.standing, Standing::Root | Standing::Namespace(Ids::Many))
+    }
+
+    fn no_owner(&self, entry: &Entry, errno: Errno) -> ImageError {
+        if errno == Errno::INVAL && self.standing != Standing::Root {
+            let (uid, gid) = (entry.uid, entry.gid);
+            let text =
+                format!("its owner {uid}:{gid} is beyond the ids that this user has in /etc/subuid and /etc/subgid");
+            return ImageError::Io(io::Error::other(text));
+        }
+        errno.into()
+    }
+
     /// In this order: a change of owner clears set-user-id bits and file capabilities.
     fn set_metadata(&self, fd: impl AsFd, entry: &Entry) -> Result<(), ImageError> {
-        if self.as_root {
+        if self.has_owners() {
             let (uid, gid) = owner(entry)?;
-            rustix::fs::fchown(&fd, Some(uid), Some(gid))?;
+            rustix::fs::fchown(&fd, Some(uid), Some(gid)).map_err(|errno| self.no_owner(entry, errno))?;
         }
         for (name, value) in entry.xattrs.iter().filter(|(name, _)| is_kept(name)) {
             match rustix::fs::fsetxattr(&fd, name.as_str(), value, XattrFlags::empty()) {
@@ -273,9 +289,10 @@ impl Layer {
     }
 
     fn set_link_metadata(&self, dir: &OwnedFd, name: &OsStr, entry: &Entry) -> Result<(), ImageError> {
-        if self.as_root {
+        if self.has_owners() {
             let (uid, gid) = owner(entry)?;
-            rustix::fs::chownat(dir, name, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW)?;
+            rustix::fs::chownat(dir, name, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW)
+                .map_err(|errno| self.no_owner(entry, errno))?;
         }
         Ok(rustix::fs::utimensat(dir, name, &times(entry), AtFlags::SYMLINK_NOFOLLOW)?)
     }

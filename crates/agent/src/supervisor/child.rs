@@ -18,7 +18,7 @@ use oci_spec::runtime::{Process, Spec};
 use rustix::fs::makedev;
 use std::convert::Infallible;
 use std::fs::{self, File};
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -180,7 +180,7 @@ fn drop_privileges(spec: &Spec, process: &Process) -> Result<String, Failure> {
         load()?;
     }
     creds::become_user(&identity, process.capabilities().as_ref())
-        .map_err(|e| create(format!("failed to become user {}: {e}", identity.uid)))?;
+        .map_err(|e| create(format!("failed to become user {}: {}", identity.uid, no_user(e))))?;
     // After the change of user, which clears it.
     prctl::set_pdeathsig(Signal::SIGKILL).map_err(|e| create(format!("failed to set the parent death signal: {e}")))?;
     if no_new_privileges {
@@ -188,6 +188,18 @@ fn drop_privileges(spec: &Spec, process: &Process) -> Result<String, Failure> {
         load()?;
     }
     Ok(creds::home(&passwd, identity.uid))
+}
+
+fn no_user(error: io::Error) -> String {
+    match error.raw_os_error() {
+        // The namespace of a server without root does not have every user.
+        Some(libc::EINVAL) => {
+            "this server runs without root, and its user has no such id: install newuidmap and newgidmap and \
+             give the user 65536 ids in /etc/subuid and /etc/subgid"
+                .into()
+        }
+        _ => error.to_string(),
+    }
 }
 
 /// A file of the image, which may have made it a fifo that nobody writes to or a link to /dev/zero.

@@ -1,6 +1,7 @@
 //! Who a container's process is: user and groups, capabilities, resource limits. Runs in the container's first process.
 
 use super::sys;
+use nix::errno::Errno;
 use nix::sys::prctl;
 use nix::sys::resource::{Resource, setrlimit};
 use nix::unistd::{Gid, Uid, setgroups, setresgid, setresuid};
@@ -87,7 +88,11 @@ pub fn become_user(identity: &Identity, wanted: Option<&LinuxCapabilities>) -> i
     }
     prctl::set_keepcaps(true)?;
     let groups: Vec<_> = identity.groups.iter().map(|gid| Gid::from_raw(*gid)).collect();
-    setgroups(&groups)?;
+    match setgroups(&groups) {
+        // A namespace with one user keeps the groups it was made with.
+        Err(Errno::EPERM) if has_fixed_groups() => {}
+        set => set?,
+    }
     let (uid, gid) = (Uid::from_raw(identity.uid), Gid::from_raw(identity.gid));
     setresgid(gid, gid, gid)?;
     setresuid(uid, uid, uid)?;
@@ -110,6 +115,10 @@ pub fn become_user(identity: &Identity, wanted: Option<&LinuxCapabilities>) -> i
         }
     }
     Ok(())
+}
+
+fn has_fixed_groups() -> bool {
+    std::fs::read_to_string("/proc/self/setgroups").is_ok_and(|text| text.trim() == "deny")
 }
 
 /// Sets the limits; raising one beyond the host's own may be refused, and then the host's stands.

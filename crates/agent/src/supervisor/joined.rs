@@ -37,12 +37,8 @@ fn become_program(joining: &Joining<'_>, kept: &mut Option<File>) -> Result<Infa
     let process = process(of_container, joining.exec);
     let program = Program::of(&process)?;
     detach(joining.v1_cgroups, &process)?;
-    // The root comes with the mount namespace, whose root it is.
-    let namespaces = CloneFlags::CLONE_NEWNS
-        | CloneFlags::CLONE_NEWCGROUP
-        | CloneFlags::CLONE_NEWIPC
-        | CloneFlags::CLONE_NEWUTS
-        | CloneFlags::CLONE_NEWNET;
+    // The root comes with the mount namespace, whose root it is. What the pod's containers share this process has from the supervisor.
+    let namespaces = CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWCGROUP;
     setns(joining.first, namespaces).map_err(|e| create(format!("failed to join the container's namespaces: {e}")))?;
     take_stdio(&joining.stdio)?;
     finish(joining.spec, &process, program, joining.status, kept)

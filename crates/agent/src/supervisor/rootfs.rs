@@ -9,6 +9,7 @@ use super::sys;
 use crate::beneath;
 use crate::cgroups::plan::Plan;
 use crate::runtime::Rootfs;
+use crate::userns::{Standing, standing};
 use crate::volumes::subpath;
 use oci_spec::runtime::{LinuxDevice, LinuxDeviceType, Spec};
 use rustix::fs::{
@@ -126,6 +127,8 @@ fn overlay_on(lower: &[PathBuf], scratch: &Path, target: &Path) -> Result<(), (S
         through(&upper).display(),
         through(&work).display()
     );
+    // Only the machine's root may write the attributes that an overlay keeps its notes in.
+    let options = if standing() == Standing::Root { options } else { format!("{options},userxattr") };
     // A container's layer is thrown away after it: what it syncs there need not reach the disk.
     let mounted = mount_overlay(target, &format!("{options},volatile"));
     match mounted {
@@ -153,10 +156,36 @@ fn make_mount(build: &Build<'_>, root: &OwnedFd, planned: &Planned) -> Result<()
             }
             // Only terminals are devices of the container's own making; see `devices`.
             let nodev = if fs_type == "devpts" { MountFlags::empty() } else { MountFlags::NODEV };
-            new(&place, fs_type, mounts::flags(planned.attributes) | nodev, data)?;
-            finish(root, planned)
+            let flags = mounts::flags(planned.attributes) | nodev;
+            match (fs_type.as_str(), new(&place, fs_type, flags, data)) {
+                // Who is not root of the network namespace gets the machine's, as it is mounted.
+                ("sysfs", Err(Errno::PERM)) => machines_sysfs(root, planned),
+                // A namespace with one group has no group for terminals.
+                ("devpts", Err(Errno::INVAL)) => {
+                    let of_root = data.split(',').filter(|option| !option.starts_with("gid=")).collect::<Vec<_>>();
+                    new(&place, fs_type, flags, &of_root.join(","))?;
+                    finish(root, planned)
+                }
+                (_, made) => {
+                    made?;
+                    finish(root, planned)
+                }
+            }
         }
     }
+}
+
+/// Read-only, whatever was asked for, and without the cgroups of others.
+fn machines_sysfs(root: &OwnedFd, planned: &Planned) -> Result<(), Errno> {
+    let attributes = planned.attributes | sys::MOUNT_ATTR_RDONLY;
+    let planned = Planned { attributes, recursive_attributes: true, ..planned.clone() };
+    bind(root, &planned, detached(Path::new("/sys"), true)?)?;
+    let cgroups = match resolve(root, &planned.destination.join("fs/cgroup")) {
+        Err(Errno::NOENT) => return Ok(()),
+        found => found?,
+    };
+    new(&cgroups, "tmpfs", mounts::flags(attributes), "mode=755,size=64k")?;
+    readonly(&resolve(root, &planned.destination.join("fs/cgroup"))?)
 }
 
 fn new(place: &OwnedFd, fs_type: &str, flags: MountFlags, data: &str) -> Result<(), Errno> {
@@ -224,9 +253,20 @@ fn devices(build: &Build<'_>, root: &OwnedFd) -> Result<(), Errno> {
     for (name, major, minor) in
         [("null", 1, 3), ("zero", 1, 5), ("full", 1, 7), ("random", 1, 8), ("urandom", 1, 9), ("tty", 5, 0)]
     {
-        mknodat(&dev, name, FileType::CharacterDevice, Mode::from_raw_mode(0o666), makedev(major, minor))?;
-        let place = resolve(root, &Path::new("/dev").join(name))?;
-        attach(&working_device(&through(&place))?, &place)?;
+        let mode = Mode::from_raw_mode(0o666);
+        match mknodat(&dev, name, FileType::CharacterDevice, mode, makedev(major, minor)) {
+            // Without root of the machine: its own, whose owner and mode are then out of reach too.
+            Err(Errno::PERM) => {
+                mknodat(&dev, name, FileType::RegularFile, mode, 0)?;
+                let place = resolve(root, &Path::new("/dev").join(name))?;
+                attach(&working_device(&Path::new("/dev").join(name))?, &place)?;
+            }
+            made => {
+                made?;
+                let place = resolve(root, &Path::new("/dev").join(name))?;
+                attach(&working_device(&through(&place))?, &place)?;
+            }
+        }
     }
     for (name, target) in [
         ("fd", "/proc/self/fd"),

@@ -10,8 +10,12 @@ use super::sys::{self, Cloned};
 use crate::cgroups::apply;
 use crate::runtime::Exec;
 use nix::sched::{CloneFlags, setns};
-use rustix::process::{Signal, kill_process_group, pidfd_send_signal};
+use rustix::io::Errno;
+use rustix::process::{
+    PidfdFlags, Signal, WaitId, WaitIdOptions, kill_process_group, pidfd_open, pidfd_send_signal, waitid,
+};
 use std::fs::File;
+use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
@@ -104,16 +108,39 @@ pub fn launch(live: &Live, exec: &Exec, client: u64, request: u64, number: u64) 
     }
 }
 
-/// Clones a child into the pid namespace of a container. Only children are put there, so this process goes there and back.
+/// Clones a child into the pid namespace of a container. Who joins one has all later children there, and without root cannot come
+/// back: so a child joins, makes another child of this process, and ends.
 fn clone_into(first: &OwnedFd, cgroup: Option<&OwnedFd>) -> Result<Cloned, Failure> {
-    let own = File::open("/proc/self/ns/pid").map_err(|e| failed("open the pid namespace", e))?;
-    setns(first, CloneFlags::CLONE_NEWPID).map_err(|e| failed("join the container's pid namespace", e))?;
-    let cloned = sys::clone3(0, cgroup.map(AsFd::as_fd));
-    if let Ok(Cloned::Child) = cloned {
-        return Ok(Cloned::Child);
+    let (ours, theirs) = pipe()?;
+    let between = match sys::clone3(0, None).map_err(|e| failed("clone a process", e))? {
+        Cloned::Parent { pidfd, .. } => pidfd,
+        Cloned::Child => match join_and_clone(first, cgroup) {
+            Ok(Cloned::Child) => return Ok(Cloned::Child),
+            Ok(Cloned::Parent { pid, .. }) => {
+                let _ = File::from(theirs).write_all(&pid.to_le_bytes());
+                sys::exit_now(0)
+            }
+            Err(error) => sys::exit_now(error.raw_os_error().unwrap_or(libc::EIO)),
+        },
+    };
+    drop(theirs);
+    let mut pid = [0; 4];
+    let told = File::from(ours).read_exact(&mut pid);
+    let ended = waitid(WaitId::PidFd(between.as_fd()), WaitIdOptions::EXITED);
+    let errno = ended.ok().flatten().and_then(|status| status.exit_status()).unwrap_or(libc::EIO);
+    if told.is_err() {
+        return Err(failed("join the container's pid namespace", io::Error::from_raw_os_error(errno)));
     }
-    setns(&own, CloneFlags::CLONE_NEWPID).map_err(|e| failed("leave the container's pid namespace", e))?;
-    cloned.map_err(|e| failed("clone the process", e))
+    let pid = u32::from_le_bytes(pid);
+    // Nobody but this process reaps it, so the number stays its own.
+    let child = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw);
+    let pidfd = child.ok_or(Errno::SRCH).and_then(|child| pidfd_open(child, PidfdFlags::empty()));
+    Ok(Cloned::Parent { pid, pidfd: pidfd.map_err(|e| failed("hold the process", e))? })
+}
+
+fn join_and_clone(first: &OwnedFd, cgroup: Option<&OwnedFd>) -> io::Result<Cloned> {
+    setns(first, CloneFlags::CLONE_NEWPID)?;
+    sys::clone3(libc::CLONE_PARENT, cgroup.map(AsFd::as_fd))
 }
 
 impl Session {

@@ -1,6 +1,7 @@
 //! Gives a volume to a pod's fsGroup (K:pkg/volume/volume_linux.go, SetVolumeOwnership). Containers have filled the volume and may
 //! be changing it right now, so every step is taken from a descriptor and no link is followed.
 
+use crate::userns::if_exists;
 use rustix::fs::{AtFlags, CWD, Dir, FileType, Gid, Mode, OFlags, Stat, chmod, chownat, fstat, openat, statat};
 use rustix::io::Errno;
 use std::ffi::CStr;
@@ -28,7 +29,7 @@ pub(super) fn give(path: &Path, gid: u32, on_mismatch: bool) -> io::Result<()> {
     }
     give_children(top.as_fd(), gid, 0)?;
     // Last, as it tells whether all below it is done.
-    chownat(&top, c"", None, Some(Gid::from_raw(gid)), AtFlags::EMPTY_PATH)?;
+    if_exists(chownat(&top, c"", None, Some(Gid::from_raw(gid)), AtFlags::EMPTY_PATH))?;
     change_mode(top.as_fd(), found.st_mode | wanted)
 }
 
@@ -54,7 +55,7 @@ fn give_children(dir: BorrowedFd<'_>, gid: u32, depth: usize) -> io::Result<()> 
 fn give_child(dir: BorrowedFd<'_>, name: &CStr, gid: u32, depth: usize) -> io::Result<()> {
     let found: Stat = statat(dir, name, AtFlags::SYMLINK_NOFOLLOW)?;
     if FileType::from_raw_mode(found.st_mode) == FileType::Symlink {
-        chownat(dir, name, None, Some(Gid::from_raw(gid)), AtFlags::SYMLINK_NOFOLLOW)?;
+        if_exists(chownat(dir, name, None, Some(Gid::from_raw(gid)), AtFlags::SYMLINK_NOFOLLOW))?;
         return Ok(());
     }
     // The very file that was looked at, whatever its name comes to mean.
@@ -70,7 +71,7 @@ fn give_child(dir: BorrowedFd<'_>, name: &CStr, gid: u32, depth: usize) -> io::R
         }
         _ => {}
     }
-    chownat(&child, c"", None, Some(Gid::from_raw(gid)), AtFlags::EMPTY_PATH)?;
+    if_exists(chownat(&child, c"", None, Some(Gid::from_raw(gid)), AtFlags::EMPTY_PATH))?;
     let is_dir = FileType::from_raw_mode(found.st_mode) == FileType::Directory;
     let more = READ_WRITE | if is_dir { ENTER_AND_INHERIT } else { 0 };
     change_mode(child.as_fd(), found.st_mode | more)

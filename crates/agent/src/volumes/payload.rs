@@ -6,6 +6,7 @@
 //!
 //! A new version is a new directory and one rename of `..data` (K:pkg/volume/util/atomic_writer.go).
 
+use crate::userns::if_exists;
 use k8s_openapi::api::core::v1::KeyToPath;
 use rustix::fs::{Gid, Mode, Uid};
 use std::collections::{BTreeMap, BTreeSet};
@@ -113,11 +114,11 @@ fn write_file(versioned: &Path, path: &str, file: &File, fs_group: Option<u32>) 
     let mut written = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
     written.write_all(&file.bytes)?;
     if let Some(uid) = file.owner {
-        rustix::fs::fchown(&written, Some(Uid::from_raw(uid)), None)?;
+        if_exists(rustix::fs::fchown(&written, Some(Uid::from_raw(uid)), None))?;
     }
     let mode = match fs_group {
         Some(gid) => {
-            rustix::fs::fchown(&written, None, Some(Gid::from_raw(gid)))?;
+            if_exists(rustix::fs::fchown(&written, None, Some(Gid::from_raw(gid))))?;
             file.mode | 0o440
         }
         None => file.mode,
@@ -139,7 +140,7 @@ fn open_to_all(dir: &Path) -> std::io::Result<()> {
 
 /// Gives a directory and the directories in it to a group, with further permission bits.
 pub(super) fn give_to_group(dir: &Path, gid: u32, bits: u32) -> std::io::Result<()> {
-    rustix::fs::chown(dir, None, Some(Gid::from_raw(gid)))?;
+    if_exists(rustix::fs::chown(dir, None, Some(Gid::from_raw(gid))))?;
     let mode = std::fs::metadata(dir)?.permissions().mode() & 0o7777;
     rustix::fs::chmod(dir, Mode::from_raw_mode(mode | bits))?;
     for entry in std::fs::read_dir(dir)? {

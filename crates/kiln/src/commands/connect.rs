@@ -8,6 +8,7 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 
 use super::image::{self, Registries};
 use crate::output::Problem;
+use crate::rootless;
 use crate::server::{ADMIN_KUBECONFIG, Options, Server};
 
 /// How to find a server.
@@ -40,6 +41,9 @@ impl Ephemeral {
     pub async fn start(registries: &Registries) -> Result<Self, Problem> {
         let failed = |error: std::io::Error| Problem::internal("failed to make a temporary directory").because(error);
         let directory = tempfile::Builder::new().prefix("kiln-run-").tempdir().map_err(failed)?;
+        if let Some(shortfalls) = rootless::shortfalls(&directory.path().join("agent")) {
+            eprintln!("warning: {shortfalls}");
+        }
         let options = Options {
             data_dir: directory.path().to_owned(),
             images: registries.supply(image::open(&image::directory(None))?)?,

@@ -28,6 +28,7 @@ mod writes;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use agent::userns;
 use clap::{Parser, Subcommand};
 
 use crate::output::{self, Exit, Problem};
@@ -83,6 +84,9 @@ pub fn main() -> ExitCode {
             return if help.use_stderr() { Exit::Usage.into() } else { Exit::Success.into() };
         }
     };
+    if let Err(problem) = become_root_of_containers(&arguments.command) {
+        return output::report(&problem).into();
+    }
     let result = match arguments.command {
         Command::Run(arguments) => asynchronously(run::run(arguments)),
         Command::Get(arguments) => asynchronously(get::run(arguments)),
@@ -101,6 +105,20 @@ pub fn main() -> ExitCode {
         Command::Image(arguments) => image::run(&arguments),
     };
     result.unwrap_or_else(|problem| output::report(&problem)).into()
+}
+
+/// Commands that run containers, or make what they are made of, go on in a user namespace when the user is not root.
+fn become_root_of_containers(command: &Command) -> Result<(), Problem> {
+    let state_dir = match command {
+        Command::Server(arguments) => Some(arguments.data_dir().join("agent")),
+        Command::Run(_) | Command::Image(_) => None,
+        _ => return Ok(()),
+    };
+    if userns::standing() != userns::Standing::Ordinary {
+        return Ok(());
+    }
+    let userns::Refused { cause, remedy } = userns::enter(state_dir.as_deref());
+    Err(Problem::internal("containers cannot be run by this user").because(cause).remedy(remedy))
 }
 
 fn asynchronously(work: impl Future<Output = Result<Exit, Problem>>) -> Result<Exit, Problem> {

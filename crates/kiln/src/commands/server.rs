@@ -8,6 +8,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::image::{self, Registries};
 use crate::output::{Exit, Problem};
+use crate::rootless;
 use crate::server::{self, Options, Server};
 
 /// Serve the Kubernetes API and run pods.
@@ -33,6 +34,11 @@ pub struct Arguments {
 }
 
 impl Arguments {
+    /// Where everything is kept.
+    pub fn data_dir(&self) -> PathBuf {
+        self.data_dir.clone().unwrap_or_else(super::default_data_dir)
+    }
+
     /// How full images may make the disk; nothing to do at 100.
     fn room(&self) -> Result<Thresholds, Problem> {
         let (high_percent, low_percent) = (self.image_gc_high_threshold, self.image_gc_low_threshold);
@@ -54,9 +60,12 @@ pub async fn run(arguments: Arguments) -> Result<Exit, Problem> {
     let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
 
     let room = arguments.room()?;
-    let data_dir = arguments.data_dir.unwrap_or_else(super::default_data_dir);
+    let data_dir = arguments.data_dir();
     let own_kubeconfig = data_dir.join(server::ADMIN_KUBECONFIG);
     let images = arguments.registries.supply(image::open(&image::directory(Some(&data_dir)))?)?;
+    if let Some(shortfalls) = rootless::shortfalls(&data_dir.join("agent")) {
+        tracing::warn!("{shortfalls}");
+    }
     let options = Options { data_dir, images, room: Some(room), listen: Some(arguments.listen), ephemeral: false };
     let server = Server::start(options).await?;
 
