@@ -13,6 +13,7 @@ pub mod runtime;
 pub mod cgroups;
 pub mod network;
 pub mod supervisor;
+pub mod trial;
 pub mod userns;
 
 mod beneath;

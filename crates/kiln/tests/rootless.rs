@@ -154,6 +154,12 @@ fn an_ordinary_user_runs_jobs() {
     let host = user.run(&["run", "--image", "kiln/host", "--", "sh", "-c", script]);
     says(&host, 0, "0\nkept\nhi\nsh\nkept\n", "");
 
+    let doctor = user.run(&["doctor"]);
+    assert_eq!(doctor.status.code(), Some(0), "{}{}", stdout(&doctor), stderr(&doctor));
+    for line in ["this user is not root, and has one id", "ok     a Job              ran, and was over after"] {
+        assert!(stdout(&doctor).contains(line), "{line:?} is not in {}", stdout(&doctor));
+    }
+
     user.import_busybox(&[]);
     let owners = "stat -c '%n %u:%g' /web /bin/busybox; id -u";
     let owners = [

@@ -153,6 +153,17 @@ fn sweep() {
     }
 }
 
+/// Puts up all that a server and a pod need of the kernel. The thread's own network namespace must be one to throw away, and the
+/// thread ends with it.
+pub(crate) fn try_bridge() -> io::Result<()> {
+    let name = "kiln-doctor";
+    let range = plan::choose(name, &[]).ok_or_else(|| io::Error::other("no range of addresses is free"))?;
+    let bridge = links::bridge(name, range, "")?;
+    nat::masquerade(name, range)?;
+    let address = Addresses::new(range).take("pod").ok_or_else(|| io::Error::other("no address is free"))?;
+    links::connected_namespace(&links::Wanted { bridge, host_end: host_end(name, address), address, range }).map(drop)
+}
+
 /// Removes what a server of this instance has put up.
 pub fn remove(instance: &str) -> io::Result<()> {
     links::remove(instance)?;

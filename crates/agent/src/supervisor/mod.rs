@@ -36,6 +36,8 @@ mod terminal;
 
 pub(crate) use boot::remove_files;
 pub(crate) use container::written_layer;
+pub use rootfs::Upper;
+pub(crate) use rootfs::try_root;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};

@@ -83,16 +83,33 @@ pub fn enter(build: &Build<'_>) -> Result<(), String> {
     pivot(&root).map_err(|e| format!("failed to change the root: {e}"))
 }
 
+/// Where what a container writes into its root goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Upper {
+    /// To the disk, beside the data.
+    Disk,
+    /// Into memory.
+    Memory,
+}
+
+/// Mounts a root without any layer in the directory `scratch`.
+pub fn try_root(scratch: &Path) -> Result<Upper, String> {
+    let target = scratch.join("merged");
+    mkdirs(&target).map_err(|e| said("make", &target, e))?;
+    overlay(&[], scratch, &target)
+}
+
 /// Mounts `lower`, topmost first, under a fresh writable layer. Where the file system of `scratch` cannot be an upper layer
 /// (itself an overlay, NFS), memory is used.
-fn overlay(lower: &[PathBuf], scratch: &Path, target: &Path) -> Result<(), String> {
+fn overlay(lower: &[PathBuf], scratch: &Path, target: &Path) -> Result<Upper, String> {
     let mounted = overlay_on(lower, scratch, target);
     if !matches!(mounted, Err((_, Errno::INVAL))) {
-        return mounted.map_err(|(what, error)| format!("failed to {what}: {error}"));
+        return mounted.map(|()| Upper::Disk).map_err(|(what, error)| format!("failed to {what}: {error}"));
     }
     let flags = MountFlags::NOSUID | MountFlags::NODEV;
     mount("tmpfs", scratch, "tmpfs", flags, Some(c"mode=700")).map_err(|e| said("mount memory on", scratch, e))?;
-    overlay_on(lower, scratch, target).map_err(|(what, error)| format!("failed to {what}: {error}"))
+    let mounted = overlay_on(lower, scratch, target);
+    mounted.map(|()| Upper::Memory).map_err(|(what, error)| format!("failed to {what}: {error}"))
 }
 
 fn overlay_on(lower: &[PathBuf], scratch: &Path, target: &Path) -> Result<(), (String, Errno)> {

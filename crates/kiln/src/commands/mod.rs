@@ -9,6 +9,7 @@ mod create;
 mod cron;
 mod delete;
 mod describe;
+mod doctor;
 mod get;
 mod image;
 mod label;
@@ -73,6 +74,8 @@ enum Command {
     Server(server::Arguments),
     /// Images on this machine
     Image(image::Arguments),
+    /// Say what this machine has of what containers need, what is missing, and how to get it
+    Doctor(doctor::Arguments),
 }
 
 /// Parses the command line and does what it says.
@@ -84,8 +87,12 @@ pub fn main() -> ExitCode {
             return if help.use_stderr() { Exit::Usage.into() } else { Exit::Success.into() };
         }
     };
-    if let Err(problem) = become_root_of_containers(&arguments.command) {
-        return output::report(&problem).into();
+    let refused = become_root_of_containers(&arguments.command).err();
+    if let (Some(userns::Refused { cause, remedy }), false) =
+        (&refused, matches!(arguments.command, Command::Doctor(_)))
+    {
+        let problem = Problem::internal("containers cannot be run by this user").because(cause);
+        return output::report(&problem.remedy(format!("{remedy}\nkiln doctor says more"))).into();
     }
     let result = match arguments.command {
         Command::Run(arguments) => asynchronously(run::run(arguments)),
@@ -103,22 +110,22 @@ pub fn main() -> ExitCode {
         Command::Check(arguments) => check::run(arguments),
         Command::Server(arguments) => asynchronously(server::run(arguments)),
         Command::Image(arguments) => image::run(&arguments),
+        Command::Doctor(arguments) => doctor::run(arguments, refused),
     };
     result.unwrap_or_else(|problem| output::report(&problem)).into()
 }
 
 /// Commands that run containers, or make what they are made of, go on in a user namespace when the user is not root.
-fn become_root_of_containers(command: &Command) -> Result<(), Problem> {
+fn become_root_of_containers(command: &Command) -> Result<(), userns::Refused> {
     let state_dir = match command {
         Command::Server(arguments) => Some(arguments.data_dir().join("agent")),
-        Command::Run(_) | Command::Image(_) => None,
+        Command::Run(_) | Command::Image(_) | Command::Doctor(_) => None,
         _ => return Ok(()),
     };
     if userns::standing() != userns::Standing::Ordinary {
         return Ok(());
     }
-    let userns::Refused { cause, remedy } = userns::enter(state_dir.as_deref());
-    Err(Problem::internal("containers cannot be run by this user").because(cause).remedy(remedy))
+    Err(userns::enter(state_dir.as_deref()))
 }
 
 fn asynchronously(work: impl Future<Output = Result<Exit, Problem>>) -> Result<Exit, Problem> {

@@ -43,6 +43,21 @@ pub fn status(text: String, is_coloured: bool) -> String {
     paint(text, colour, is_coloured)
 }
 
+/// A word that all is well.
+pub fn good(text: String, is_coloured: bool) -> String {
+    paint(text, GREEN, is_coloured)
+}
+
+/// A word that something is left to wish for.
+pub fn waiting(text: String, is_coloured: bool) -> String {
+    paint(text, YELLOW, is_coloured)
+}
+
+/// A word that something has failed.
+pub fn failed(text: String, is_coloured: bool) -> String {
+    paint(text, RED, is_coloured)
+}
+
 fn paint(text: String, colour: &str, is_coloured: bool) -> String {
     if is_coloured && !text.is_empty() { format!("\u{1b}[{colour}m{text}\u{1b}[0m") } else { text }
 }
