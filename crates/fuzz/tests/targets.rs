@@ -39,7 +39,7 @@ macro_rules! targets {
 
 targets! {
     quantity duration label_selector field_selector label_selector_object json_patch merge_patch strategic_patch fields_v1
-    schema kinds schedule
+    schema kinds check schedule
     path query accept continue_token yaml protobuf to_protobuf request
     image_archive root_archive image_reference log_file supervisor_frame
 }

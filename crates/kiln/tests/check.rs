@@ -222,6 +222,11 @@ fn known(example: &str) -> &'static str {
              pods do not share \"shared-results\"\ncause: each pod has an emptyDir of its own, which is gone with the pod\nto do: keep what \
              has to outlive the pods in a PersistentVolumeClaim\n\n"
         }
+        "database-maintenance-cronjob.yaml" => {
+            "warning: database-maintenance-cronjob.yaml:35: secret/db-credentials: stringData[host]: there is no Service \"postgres\" of \
+             namespace \"database\" in these files\ncause: postgres.database.svc.cluster.local leads nowhere until it is there\nto do: \
+             add it (for a host outside: type: ExternalName), or hostAliases to the pods, or see that it is on the server already\n\n"
+        }
         _ => "",
     }
 }

@@ -3,12 +3,15 @@
 use super::{OBJECT_WORDS, json_examples, texts};
 use crate::{Shape, Signal, Target};
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use kinds::check::{Circumstances, Lines, Manifest};
 use kinds::schema::{self, Strictness};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 pub(crate) const TARGETS: &[Target] = &[
     Target { name: "schema", shape: Shape::Json, seeds: bodies, words: OBJECT_WORDS, run: decode },
     Target { name: "kinds", shape: Shape::Json, seeds: bodies, words: OBJECT_WORDS, run: life },
+    Target { name: "check", shape: Shape::Json, seeds: bodies, words: OBJECT_WORDS, run: look },
     Target {
         name: "schedule",
         shape: Shape::Bytes,
@@ -108,6 +111,30 @@ fn life(input: &[u8]) -> Signal {
     kind.to_storage(&mut stored);
     kind.from_storage(&mut stored);
     let words: Vec<String> = errors.iter().map(ToString::to_string).collect();
+    Signal::of(&words.join(" "))
+}
+
+/// What would go wrong with it, beside an object that makes what others name.
+fn look(input: &[u8]) -> Signal {
+    let Ok(object) = serde_json::from_slice::<Value>(input) else { return Signal::of("no JSON") };
+    let beside =
+        json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}, "data": {"a": "date > /data/a/b"}});
+    let manifest = |(index, object): (usize, Value)| Manifest {
+        file: "x".to_owned(),
+        document: index + 1,
+        object,
+        lines: Lines::default(),
+        repeated: Vec::new(),
+    };
+    let manifests: Vec<Manifest> = [object.clone(), beside, object].into_iter().enumerate().map(manifest).collect();
+    let circumstances = Circumstances {
+        now: Timestamp::UNIX_EPOCH,
+        local: TimeZone::UTC,
+        namespace: "default".to_owned(),
+        is_complete: true,
+    };
+    let findings = kinds::check::findings(&manifests, &circumstances);
+    let words: Vec<&str> = findings.iter().map(|finding| finding.what.as_str()).collect();
     Signal::of(&words.join(" "))
 }
 

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! Manifest -> fields (misspelt, misplaced, types) -> object (defaults, Kubernetes' validation)      errors
-//!          -> references · selectors · images · security · scripts · variables · jobs · schedules              warnings
+//!          -> references · selectors · hosts · directories · images · security · scripts · variables · jobs · schedules              warnings
 //! ```
 
 mod lines;
@@ -13,6 +13,8 @@ mod identity;
 mod object;
 mod pods;
 
+mod directories;
+mod hosts;
 mod images;
 mod jobs;
 mod references;
@@ -128,6 +130,8 @@ pub fn findings(manifests: &[Manifest], circumstances: &Circumstances) -> Vec<Fi
     if circumstances.is_complete {
         references::check(&objects, &world, &mut findings);
         selectors::check(&objects, &mut findings);
+        hosts::check(&objects, &world, &mut findings);
+        directories::check(&objects, &world, &mut findings);
     }
     for object in &objects {
         schedules::check(object, circumstances, &mut findings);

@@ -140,7 +140,10 @@ fn judge(object: &Object<'_>, findings: &mut Vec<Finding>) {
     }
     let is_well = errors.is_empty();
     for wrong in errors.into_iter().filter(|wrong| !is_consequence(object, wrong)) {
-        let finding = error(manifest, &wrong.field, &wrong.to_string());
+        let mut finding = error(manifest, &wrong.field, &wrong.to_string());
+        if let Some(cause) = of_container(object, &wrong) {
+            finding = finding.because(cause);
+        }
         findings.push(match remedy(&wrong) {
             Some(remedy) => finding.remedy(remedy),
             None => finding,
@@ -152,6 +155,14 @@ fn judge(object: &Object<'_>, findings: &mut Vec<Finding>) {
         let field = if field.contains(' ') { "" } else { field };
         findings.push(finding(manifest, Severity::Warning, field, &warning));
     }
+}
+
+/// A pod without a restart policy, one of whose containers has one.
+fn of_container(object: &Object<'_>, wrong: &FieldError) -> Option<String> {
+    let is_it = wrong.reason == Reason::Required && wrong.field.ends_with("template.spec.restartPolicy");
+    let containers = pods::of(object).filter(|_| is_it)?.containers();
+    let own = containers.map(|container| container.at.field("restartPolicy")).find(At::is_set)?;
+    Some(format!("{} is about this container alone", own.path))
 }
 
 /// Whether it only follows from another mistake: a volume that is wrong does not count as one that could be mounted.

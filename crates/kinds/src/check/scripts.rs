@@ -19,6 +19,45 @@ pub(super) fn is_shell(program: &str) -> bool {
     matches!(program.rsplit('/').next(), Some("sh" | "bash" | "ash" | "dash" | "zsh" | "ksh"))
 }
 
+/// A script that a container runs.
+#[derive(Debug)]
+pub(super) struct Script<'a> {
+    /// Where it is said that it runs.
+    pub path: String,
+    /// What it is called: its path in the container, or `the script`.
+    pub name: &'a str,
+    pub text: &'a str,
+}
+
+/// The scripts that a container runs: in its command, and of ConfigMaps and Secrets in the files.
+pub(super) fn texts<'a>(
+    object: &Object<'_>,
+    pod: &Pod<'a>,
+    world: &World<'a>,
+    container: &Container<'a>,
+) -> Vec<Script<'a>> {
+    let mut words = container.words("command");
+    words.extend(container.words("args"));
+    let mut scripts: Vec<Script<'a>> = Vec::new();
+    if let Some(inline) = inline(&words) {
+        scripts.push(Script { path: inline.path.clone(), name: "the script", text: inline.text() });
+    }
+    for start in starts(container) {
+        if let Some(text) = file(pod, container, start.file).and_then(|file| content(object, world, &file)) {
+            scripts.push(Script { path: start.path, name: start.file, text });
+        }
+    }
+    scripts
+}
+
+/// What stands in a file, if its source is in the files.
+fn content<'a>(object: &Object<'_>, world: &World<'a>, file: &File<'_>) -> Option<&'a str> {
+    let Found::Here(source) = world.find(file.kind, &object.namespace, file.name) else { return None };
+    let item = item(&file.source, &file.inside);
+    let key = item.as_ref().map_or(file.inside.as_str(), |item| item.field("key").text());
+    ["data", "stringData"].iter().find_map(|field| source[*field].get(key)?.as_str())
+}
+
 /// Tells of files that are executed without the mode for it, and of scripts that are not in their volume.
 pub(super) fn check(object: &Object<'_>, pod: &Pod<'_>, world: &World<'_>, findings: &mut Vec<Finding>) {
     for volume in pod.spec.field("volumes").items() {
@@ -69,13 +108,24 @@ fn of_words<'a>(words: &[At<'a>]) -> Vec<Start<'a>> {
     if !is_shell(program.text()) {
         return program.text().starts_with('/').then(|| start(program, program.text(), true)).into_iter().collect();
     }
-    let options = rest.iter().take_while(|word| word.text().starts_with(['-', '+'])).count();
-    let is_inline = rest[..options].iter().any(|word| word.text().starts_with('-') && word.text().contains('c'));
+    let options = n_options(rest);
     let Some(next) = rest.get(options) else { return Vec::new() };
-    if !is_inline {
+    if inline(words).is_none() {
         return next.text().starts_with('/').then(|| start(next, next.text(), false)).into_iter().collect();
     }
     of_script(next.text()).into_iter().map(|(file, is_executed)| start(next, file, is_executed)).collect()
+}
+
+fn n_options(words: &[At<'_>]) -> usize {
+    words.iter().take_while(|word| word.text().starts_with(['-', '+'])).count()
+}
+
+/// The script of `sh -c SCRIPT`.
+fn inline<'w, 'a>(words: &'w [At<'a>]) -> Option<&'w At<'a>> {
+    let (program, rest) = words.split_first()?;
+    let n_options = n_options(rest);
+    let takes_one = rest[..n_options].iter().any(|word| word.text().starts_with('-') && word.text().contains('c'));
+    rest.get(n_options).filter(|_| takes_one && is_shell(program.text()))
 }
 
 /// The files that a shell's script starts: first words of its commands.
@@ -132,8 +182,11 @@ fn judge(
         let has = if keys.is_empty() { "it has no keys at all".to_owned() } else { format!("it has {keys}") };
         return Some(finding.because(cause).remedy(format!("{has}; a file is called as its key is")));
     }
-    if !start.is_executed || file.mode & EXECUTE != 0 {
+    if !start.is_executed {
         return None;
+    }
+    if file.mode & EXECUTE != 0 {
+        return no_bash(object, container, start, content(object, world, &file)?);
     }
     let finding = object.warning(&start.path, format!("{} may not be executed: Permission denied", start.file));
     let cause = format!("its mode is {:04o}, by {}", file.mode, file.source.path);
@@ -142,6 +195,24 @@ fn judge(
         file.source.path, start.file
     );
     Some(finding.because(cause).remedy(remedy))
+}
+
+/// Small images have no bash, which the first line of a script that is executed may ask for.
+fn no_bash(object: &Object<'_>, container: &Container<'_>, start: &Start<'_>, text: &str) -> Option<Finding> {
+    let image = container.at.field("image").text();
+    let last = image.rsplit('/').next().unwrap_or(image);
+    let is_small = last.starts_with("busybox") || last.contains("alpine");
+    let first = text.lines().next().unwrap_or_default();
+    if !is_small || !first.starts_with("#!") || !first.contains("bash") {
+        return None;
+    }
+    let finding =
+        object.warning(&start.path, format!("{} asks for bash, which {image} has not: not found", start.file));
+    Some(
+        finding
+            .because(format!("its first line is {first}"))
+            .remedy("write #!/bin/sh, if it needs no more, or take an image that has bash"),
+    )
 }
 
 /// The file of a volume that a container sees at this path.

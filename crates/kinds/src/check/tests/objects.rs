@@ -119,6 +119,13 @@ fn what_a_server_refuses_is_told_in_its_words() {
 }
 
 #[test]
+fn a_containers_restart_policy_is_not_its_pods() {
+    let object = with_container(with_pod(job(), "restartPolicy", Value::Null), "restartPolicy", "Never".into());
+    let cause = "spec.template.spec.containers[0].restartPolicy is about this container alone";
+    assert_eq!(found(&[object])[0].cause.as_deref(), Some(cause));
+}
+
+#[test]
 fn wrong_types_say_how_to_write_it() {
     for (object, expect) in [
         (

@@ -201,3 +201,24 @@ fn nothing_is_missing_while_a_file_is_unreadable() {
     };
     assert_eq!(findings(&[manifest], &circumstances), []);
 }
+
+#[test]
+fn hosts_of_services_need_their_service() {
+    let host = "postgres.database.svc.cluster.local";
+    let to_do = "add it (for a host outside: type: ExternalName), or hostAliases to the pods, or see that it is on the server already";
+    let told = |path: &str| {
+        format!("warning: {path}: there is no Service \"postgres\" of namespace \"database\" in these files -> {to_do}")
+    };
+    let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}, "stringData": {"url": format!("pg://{host}:5432/x")}});
+    let env = with_container(job(), "env", json!([{"name": "HOST", "value": host}]));
+    check(std::slice::from_ref(&secret), &[&told("stringData[url]")]);
+    check(std::slice::from_ref(&env), &[&told("spec.template.spec.containers[0].env[0].value")]);
+    check(&[config_map("c", json!({"a": format!("{host}.\n{host}")}))], &[&told("data[a]")]);
+    let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "database"}});
+    let service = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "postgres", "namespace": "database"},
+        "spec": {"type": "ExternalName", "externalName": "db.example.org"}});
+    check(&[secret, env.clone(), namespace, service], &[]);
+    check(&[with_pod(env, "hostAliases", json!([{"ip": "10.0.0.1", "hostnames": [host]}]))], &[]);
+    let own = json!(["sh", "-c", "wget https://kubernetes.default.svc/ https://example.org/"]);
+    check(&[with_container(job(), "command", own)], &[]);
+}

@@ -130,3 +130,66 @@ fn pods_do_not_share_an_empty_directory() {
     check(&[with_pod(object.clone(), "initContainers", json!([beside]))], &[]);
     check(&[with(with(object, "spec/parallelism", 1.into()), "spec/completions", 1.into())], &[]);
 }
+
+#[test]
+fn small_images_have_no_bash() {
+    let script = with(script(), "data", json!({"run.sh": "#!/bin/bash\ndate\n"}));
+    let volume = json!({"configMap": {"name": "scripts", "defaultMode": 0o755}});
+    let expect = format!(
+        "warning: {COMMAND}[0]: /scripts/run.sh asks for bash, which busybox:1.36 has not: not found -> write #!/bin/sh, if it needs no more, \
+         or take an image that has bash"
+    );
+    let direct = job_with(volume.clone(), json!(["/scripts/run.sh"]));
+    check(&[script.clone(), direct.clone()], &[&expect]);
+    check(&[script.clone(), with_container(direct, "image", "debian:12".into())], &[]);
+    check(&[script, job_with(volume, json!(["sh", "/scripts/run.sh"]))], &[]);
+}
+
+/// A Job whose script writes to a new volume at /data.
+fn writing(script: &str, volume: Value) -> Value {
+    let object = with_pod(job(), "volumes", json!([with(volume, "name", "store".into())]));
+    let object = with_container(object, "volumeMounts", json!([{"name": "store", "mountPath": "/data"}]));
+    with_container(object, "command", json!(["sh", "-c", script]))
+}
+
+#[test]
+fn a_new_volume_has_no_directories() {
+    let told = |path: &str| {
+        format!("warning: {path}: nothing makes the directory /data/results -> write mkdir -p /data/results before it")
+    };
+    let empty = json!({"emptyDir": {}});
+    for (script, is_told) in [
+        ("date > /data/results/x.txt", true),
+        ("FILE=\"/data/results/x-${HOSTNAME}.json\"\ncat > \"$FILE\" <<EOF\n{}\nEOF", true),
+        ("mkdir -p /data/work\ndate | tee /data/results/x.txt", true),
+        ("mkdir -p /data/results && date > /data/results/x.txt", false),
+        ("DIR=/data/results\nmkdir -p \"$DIR\"\ndate > $DIR/x.txt", false),
+        ("date > /data/x.txt", false),
+        ("date > /tmp/results/x.txt", false),
+        ("cat /data/results/x.txt > /dev/null", false),
+    ] {
+        let expect = told(&format!("{COMMAND}[2]"));
+        let expect = [expect.as_str()];
+        check(&[writing(script, empty.clone())], if is_told { &expect } else { &[] });
+    }
+    let claim = json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "c"}, "spec": {
+        "accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}});
+    let claimed = writing("date > /data/results/x.txt", json!({"persistentVolumeClaim": {"claimName": "c"}}));
+    check(&[claim, claimed.clone()], &[&told(&format!("{COMMAND}[2]"))]);
+    let found = found(&[claimed]);
+    assert_eq!(found.len(), 1, "what an old volume holds nobody knows: {found:?}");
+}
+
+#[test]
+fn scripts_in_files_are_read_too() {
+    let script = with(script(), "data", json!({"run.sh": "date > /data/results/x.txt"}));
+    let mut object = writing("", json!({"emptyDir": {}}));
+    let pod = &mut object["spec"]["template"]["spec"];
+    pod["volumes"].as_array_mut().unwrap().push(json!({"name": "s", "configMap": {"name": "scripts"}}));
+    pod["containers"][0]["volumeMounts"].as_array_mut().unwrap().push(json!({"name": "s", "mountPath": "/scripts"}));
+    pod["containers"][0]["command"] = json!(["sh", "/scripts/run.sh"]);
+    let expect = format!(
+        "warning: {COMMAND}[1]: nothing makes the directory /data/results -> write mkdir -p /data/results before it"
+    );
+    check(&[script, object], &[&expect]);
+}
