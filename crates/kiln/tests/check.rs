@@ -196,7 +196,11 @@ fn what_cannot_be_looked_at_is_a_mistake_of_the_command_line() {
     for (arguments, talk) in [
         (vec![], "error: no file is given\nto do: name the manifests: kiln check -f FILE\n"),
         (vec!["-f", "empty.yaml"], "error: there are no objects in empty.yaml\n"),
-        (vec!["-f", "none.yaml"], "error: cannot read none.yaml\ncause: No such file or directory (os error 2)\n"),
+        (
+            vec!["-f", "none.yaml"],
+            "error: cannot read none.yaml\ncause: No such file or directory (os error 2)\nto do: check the name; a relative one begins at \
+             the working directory\n",
+        ),
         (
             vec!["-f", "https://example.org/x.yaml"],
             "error: kiln reads no manifests from the network: https://example.org/x.yaml\nto do: fetch it, look at it, and give the file\n",
