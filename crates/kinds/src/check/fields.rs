@@ -40,30 +40,43 @@ pub(super) fn meant(object: &Value, ty: TypeRef) -> Reading {
     Reading { object, unknown: walk.unknown }
 }
 
-/// The path of the first value that is of another type than its field: the same that strict decoding finds.
-pub(super) fn misfit(value: &Value, ty: TypeRef, path: &str) -> Option<String> {
-    let Value::Object(fields) = value else { return (!value.is_null()).then(|| path.to_owned()) };
+/// A step on the way to a value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Step {
+    Field(String),
+    Index(usize),
+    Key(String),
+}
+
+/// The way to the first value that is of another type than its field: the same that strict decoding finds.
+pub(super) fn misfit(value: &Value, ty: TypeRef) -> Option<Vec<Step>> {
+    let Value::Object(fields) = value else { return (!value.is_null()).then(Vec::new) };
     fields.iter().find_map(|(name, value)| {
-        let (field, path) = (ty.field_named(name)?, join(path, name));
-        match (field.shape, value) {
+        let field = ty.field_named(name)?;
+        let way = match (field.shape, value) {
             (_, Value::Null) => None,
-            (Shape::One, value) => misfit_of_one(field.kind, value, path),
-            (Shape::List, Value::Array(items)) => {
-                let mut items = items.iter().enumerate().filter(|(_, item)| !item.is_null());
-                items.find_map(|(index, item)| misfit_of_one(field.kind, item, format!("{path}[{index}]")))
-            }
-            (Shape::Map, Value::Object(entries)) => {
-                let mut entries = entries.iter().filter(|(_, entry)| !entry.is_null());
-                entries.find_map(|(key, entry)| misfit_of_one(field.kind, entry, format!("{path}[{key}]")))
-            }
-            (Shape::List | Shape::Map, _) => Some(path),
-        }
+            (Shape::One, value) => misfit_of_one(field.kind, value),
+            (Shape::List, Value::Array(items)) => items
+                .iter()
+                .enumerate()
+                .find_map(|(index, item)| Some(after(Step::Index(index), misfit_of_one(field.kind, item)?))),
+            (Shape::Map, Value::Object(entries)) => entries
+                .iter()
+                .find_map(|(key, entry)| Some(after(Step::Key(key.clone()), misfit_of_one(field.kind, entry)?))),
+            (Shape::List | Shape::Map, _) => Some(Vec::new()),
+        };
+        Some(after(Step::Field(name.clone()), way?))
     })
 }
 
-fn misfit_of_one(kind: Kind, value: &Value, path: String) -> Option<String> {
+fn after(step: Step, way: Vec<Step>) -> Vec<Step> {
+    std::iter::once(step).chain(way).collect()
+}
+
+fn misfit_of_one(kind: Kind, value: &Value) -> Option<Vec<Step>> {
     let fits = match kind {
-        Kind::Message(target) => return misfit(value, target, &path),
+        _ if value.is_null() => true,
+        Kind::Message(target) => return misfit(value, target),
         Kind::String | Kind::Bytes | Kind::Time | Kind::MicroTime => value.is_string(),
         Kind::Int32 => value.as_i64().is_some_and(|number| i32::try_from(number).is_ok()),
         Kind::Int64 => value.is_i64(),
@@ -74,29 +87,27 @@ fn misfit_of_one(kind: Kind, value: &Value, path: String) -> Option<String> {
         Kind::Strings => value.is_array(),
         Kind::Raw | Kind::FieldsV1 => true,
     };
-    (!fits).then_some(path)
+    (!fits).then(Vec::new)
 }
 
-/// Takes the value at this path out of an object.
-pub(super) fn remove(object: &mut Value, path: &str) {
-    let mut here = object;
-    let mut steps = path.split(['.', '[']).peekable();
-    while let Some(step) = steps.next() {
-        let (is_last, index) =
-            (steps.peek().is_none(), step.strip_suffix(']').and_then(|index| index.parse::<usize>().ok()));
-        let next = match (index, &mut *here) {
-            (Some(index), Value::Array(items)) => items.get_mut(index),
-            (_, Value::Object(fields)) if is_last => {
-                fields.shift_remove(step.trim_end_matches(']'));
-                return;
-            }
-            (_, Value::Object(fields)) => fields.get_mut(step.trim_end_matches(']')),
-            _ => None,
-        };
-        let Some(next) = next else { return };
-        here = next;
+/// The API path of a way.
+pub(super) fn path_of(way: &[Step]) -> String {
+    way.iter().fold(String::new(), |path, step| match step {
+        Step::Field(name) => join(&path, name),
+        Step::Index(index) => format!("{path}[{index}]"),
+        Step::Key(key) => format!("{path}[{key}]"),
+    })
+}
+
+/// Puts null in the place of a value.
+pub(super) fn remove(object: &mut Value, way: &[Step]) {
+    let end = way.iter().try_fold(object, |here, step| match step {
+        Step::Field(name) | Step::Key(name) => here.get_mut(name.as_str()),
+        Step::Index(index) => here.get_mut(*index),
+    });
+    if let Some(end) = end {
+        *end = Value::Null;
     }
-    *here = Value::Null;
 }
 
 struct Walk {

@@ -3,6 +3,7 @@
 use super::Finding;
 use super::object::Object;
 use super::pods;
+use super::scripts::is_shell;
 use crate::at::At;
 use jiff::SignedDuration;
 
@@ -15,6 +16,7 @@ pub(super) fn check(object: &Object<'_>, findings: &mut Vec<Finding>) {
     if !spec.field("activeDeadlineSeconds").is_set() {
         retries(object, &spec, findings);
         restarts(object, &spec, findings);
+        endless(object, &spec, findings);
     }
     counts(object, &spec, findings);
     shared_directories(object, &spec, findings);
@@ -66,6 +68,28 @@ fn restarts(object: &Object<'_>, spec: &At<'_>, findings: &mut Vec<Finding>) {
             _ => continue,
         };
         findings.push(object.warning(&at.path, what).because(cause).remedy(&remedy));
+    }
+}
+
+/// What runs for ever in a container that the Job waits for.
+const ENDLESS: [&str; 4] = ["tail -f ", "tail -F ", "sleep infinity", "sleep inf"];
+
+fn endless(object: &Object<'_>, spec: &At<'_>, findings: &mut Vec<Finding>) {
+    for container in spec.fields(&["template", "spec", "containers"]).items() {
+        let words = ["command", "args"].map(|field| container.field(field));
+        let words: Vec<&str> = words.iter().flat_map(At::items).map(|word| word.text()).collect();
+        // A shell may end it by a signal, unless it is all that the shell does.
+        let line = match words.as_slice() {
+            [shell, option, script] if is_shell(shell) && option.starts_with('-') => script.trim().to_owned(),
+            words => words.join(" "),
+        };
+        if ENDLESS.iter().any(|endless| line.starts_with(endless)) && !line.contains(['&', '|', '\n']) {
+            let finding = object.warning(&container.path, "the Job never completes: this container does not end");
+            let cause = format!("it runs {line:?}, and a Job waits for all its containers");
+            findings.push(finding.because(cause).remedy(
+                "make it a sidecar: one of initContainers, with restartPolicy: Always; sidecars end with the others",
+            ));
+        }
     }
 }
 

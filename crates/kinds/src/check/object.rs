@@ -98,18 +98,18 @@ fn types(manifest: &Manifest, written: &mut Value, ty: TypeRef, findings: &mut V
             }
             Err(wrong) => wrong,
         };
-        let path = fields::misfit(written, ty, "");
-        findings.push(wrong_type(manifest, &wrong, path.as_deref()));
-        let Some(path) = path else { return };
-        fields::remove(written, &path);
+        let way = fields::misfit(written, ty);
+        findings.push(wrong_type(manifest, &wrong, way.as_deref().map(fields::path_of)));
+        let Some(way) = way else { return };
+        fields::remove(written, &way);
     }
 }
 
 /// `json: cannot unmarshal string into Go struct field JobSpec.spec.completions of type int32`.
-fn wrong_type(manifest: &Manifest, wrong: &str, path: Option<&str>) -> Finding {
+fn wrong_type(manifest: &Manifest, wrong: &str, path: Option<String>) -> Finding {
     let place = wrong.split_once("Go struct field ").and_then(|(_, rest)| rest.split_once(" of type "));
-    let Some((place, expected)) = place else { return error(manifest, path.unwrap_or_default(), wrong) };
-    let path = path.unwrap_or_else(|| place.split_once('.').map_or("", |(_, path)| path));
+    let Some((place, expected)) = place else { return error(manifest, &path.unwrap_or_default(), wrong) };
+    let path = path.unwrap_or_else(|| place.split_once('.').map_or(String::new(), |(_, path)| path.to_owned()));
     let found = wrong.strip_prefix("json: cannot unmarshal ").unwrap_or_default();
     let is_scalar = |word: &str| found.starts_with(word);
     let remedy = match expected {
@@ -125,7 +125,7 @@ fn wrong_type(manifest: &Manifest, wrong: &str, path: Option<&str>) -> Finding {
         _ if expected.starts_with("v1.") => "write fields beneath it",
         _ => "",
     };
-    let finding = error(manifest, path, wrong);
+    let finding = error(manifest, &path, wrong);
     if remedy.is_empty() { finding } else { finding.remedy(remedy) }
 }
 

@@ -67,6 +67,30 @@ fn containers_that_restart_by_themselves_have_to_end() {
 }
 
 #[test]
+fn containers_that_never_end_are_sidecars() {
+    let to_do = "make it a sidecar: one of initContainers, with restartPolicy: Always; sidecars end with the others";
+    let expect = format!(
+        "warning: spec.template.spec.containers[0]: the Job never completes: this container does not end -> {to_do}"
+    );
+    for (command, is_told) in [
+        (json!(["sh", "-c", "tail -F /opt/logs.txt"]), true),
+        (json!(["sleep", "infinity"]), true),
+        (json!(["sleep", "30"]), false),
+        (json!(["tail", "-n", "5", "/x"]), false),
+        (json!(["sh", "-c", "tail -f /x & sleep 5; kill $!"]), false),
+        (json!(["sh", "-c", "tail -f /x | grep -m1 done"]), false),
+    ] {
+        let expect = [expect.as_str()];
+        check(&[with_container(job(), "command", command)], if is_told { &expect } else { &[] });
+    }
+    let endless = with_container(job(), "command", json!(["sleep", "infinity"]));
+    check(&[with(endless, "spec/activeDeadlineSeconds", 60.into())], &[]);
+    let sidecar =
+        json!([{"name": "s", "image": "busybox:1.36", "restartPolicy": "Always", "command": ["sleep", "infinity"]}]);
+    check(&[with_pod(job(), "initContainers", sidecar)], &[]);
+}
+
+#[test]
 fn counts_that_do_not_mean_what_they_seem_to() {
     let many = |at_once: i64| with(job(), "spec/parallelism", at_once.into());
     for (object, expect) in [

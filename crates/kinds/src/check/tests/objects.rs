@@ -164,11 +164,11 @@ fn every_wrong_type_is_told_where_it_stands() {
     let mut object = with_container(job(), "env", json!([{"name": "A", "value": "1"}, {"name": "B", "value": true}]));
     object["spec"]["template"]["spec"]["containers"][0]["command"] = json!(["echo", 1]);
     object["spec"]["completions"] = json!(1.5);
-    object["metadata"]["labels"] = json!({"n": 1});
+    object["metadata"]["labels"] = json!({"example.org/n": 1});
     let fields: Vec<String> = found(&[object]).into_iter().map(|finding| finding.field).collect();
     let container = "spec.template.spec.containers[0]";
     let expect = [
-        "metadata.labels[n]",
+        "metadata.labels[example.org/n]",
         &format!("{container}.command[1]"),
         &format!("{container}.env[1].value"),
         "spec.completions",
