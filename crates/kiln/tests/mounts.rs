@@ -5,7 +5,7 @@
 mod support;
 
 use serde_json::{Value, json};
-use support::{Kubectl, Server, kubectl, stderr, wait_for};
+use support::{Kubectl, Server, kubectl, stderr, stdout, wait_for};
 
 fn start() -> (Server, Kubectl) {
     let (server, kubectl) = (Server::start(), kubectl());
@@ -230,6 +230,51 @@ fn resources_and_kernel_parameters_of_the_pods_own() {
             .starts_with("Failed")
             .then(|| assert!(status.contains("forbidden sysctl: \"kernel.sem\" not allowlisted"), "{status}"))
     });
+}
+
+#[test]
+fn files_follow_what_they_are_made_of() {
+    let (server, kubectl) = start();
+    server.ok(&kubectl, &["create", "configmap", "c", "--from-literal=a=one"]);
+    server.ok(&kubectl, &["create", "secret", "generic", "s", "--from-literal=k=first"]);
+    let volumes = json!({"volumes": [
+        {"name": "c", "configMap": {"name": "c"}}, {"name": "s", "secret": {"secretName": "s"}},
+        {"name": "d", "downwardAPI": {"items": [{"path": "labels", "fieldRef": {"fieldPath": "metadata.labels"}}]}},
+        {"name": "p", "projected": {"sources": [{"configMap": {"name": "late", "optional": true}}]}}]});
+    let mounts = json!({"volumeMounts": [
+        {"name": "c", "mountPath": "/c"}, {"name": "c", "mountPath": "/fixed", "subPath": "a"},
+        {"name": "s", "mountPath": "/s"}, {"name": "d", "mountPath": "/d"}, {"name": "p", "mountPath": "/p"}]});
+    let script = "last=; while [ ! -e /c/end ]; do
+        now=\"$(cat /c/a) $(cat /s/k) $(cat /d/labels) $(cat /p/x 2>/dev/null || true)\"
+        [ \"$now\" = \"$last\" ] || echo \"$now\"; last=$now; sleep 0.05; done; ls /c; cat /fixed";
+    create(&server, &kubectl, &pod("reader", script, &mounts, &volumes));
+    let sees = |line: &str| {
+        wait_for(&format!("the pod to see {line:?}"), || {
+            let log = server.kubectl(&kubectl, &["logs", "reader"]).output().unwrap();
+            (stdout(&log).lines().next_back() == Some(line)).then_some(())
+        });
+    };
+    sees("one first  ");
+    server.ok(&kubectl, &["patch", "configmap", "c", "-p", r#"{"data": {"a": "two"}}"#]);
+    sees("two first  ");
+    server.ok(&kubectl, &["patch", "secret", "s", "-p", r#"{"stringData": {"k": "second"}}"#]);
+    sees("two second  ");
+    server.ok(&kubectl, &["label", "pod", "reader", "tier=back"]);
+    sees("two second tier=\"back\" ");
+    server.ok(&kubectl, &["create", "configmap", "late", "--from-literal=x=there"]);
+    sees("two second tier=\"back\" there");
+    // What a pod cannot do without is kept.
+    server.ok(&kubectl, &["delete", "secret", "s"]);
+    server.ok(&kubectl, &["delete", "configmap", "late"]);
+    server.ok(&kubectl, &["create", "secret", "generic", "s", "--from-literal=k=third"]);
+    sees("two third tier=\"back\" ");
+    server.ok(&kubectl, &["patch", "configmap", "c", "-p", r#"{"data": {"a": null, "end": "", "b": "x"}}"#]);
+    sees("one");
+    assert!(
+        server.ok(&kubectl, &["logs", "reader"]).ends_with("\nb\nend\none\n"),
+        "{}",
+        server.ok(&kubectl, &["logs", "reader"])
+    );
 }
 
 #[test]

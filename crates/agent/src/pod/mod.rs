@@ -22,6 +22,7 @@ mod hooks;
 mod prepare;
 mod profile;
 mod pull;
+mod refresh;
 pub mod resources;
 pub mod sources;
 pub mod spec;

@@ -6,16 +6,12 @@ use super::worker::Worker;
 use super::{files, name, namespace, resources, sources, uid};
 use crate::events::Notice;
 use crate::network::Connected;
-use crate::runtime::{PodSandbox, RuntimeError, Sandbox};
+use crate::runtime::{RuntimeError, Sandbox};
 use crate::volumes;
 use crate::volumes::downward::Subject;
-use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::{Pod, PodSpec};
 use std::net::Ipv4Addr;
 use std::os::fd::OwnedFd;
-
-/// How long after a failure tokens are tried to be renewed again.
-const REFRESH_RETRY: SignedDuration = SignedDuration::from_secs(60);
 
 /// Why it did not work, and the event that says so.
 struct Setback {
@@ -43,6 +39,7 @@ impl Worker {
 
     async fn try_prepare(&mut self, pod: &Pod, spec: &PodSpec) -> Result<(), Setback> {
         let failed_mount = |message: String| Setback { reason: "FailedMount", message };
+        self.freshness.looked(pod, self.latest.borrow().n_source_changes);
         let needs = volumes::needs(name(pod), spec);
         let mut sources = sources::fetch(&self.context.client, namespace(pod), &needs)
             .await
@@ -89,7 +86,7 @@ impl Worker {
         let version = context.clock.now().as_nanosecond().to_string();
         volumes::set_up(&sandbox.root(), &dir, spec, &contents, &version)
             .map_err(|error| failed_mount(error.to_string()))?;
-        self.refresh_at = sources.tokens.values().map(|token| token.refresh_at).min();
+        self.freshness.filled(sources.tokens);
         Ok(())
     }
 
@@ -110,45 +107,6 @@ impl Worker {
         })
     }
 
-    /// Writes new tokens where old ones are near their end. What fails is tried again, while the old ones are still good.
-    pub(super) async fn refresh_tokens(&mut self, pod: &Pod) {
-        let now = self.context.clock.now();
-        let is_due = self.refresh_at.is_some_and(|at| at <= now);
-        let is_running = self.preparation == Preparation::Ready;
-        let (Some(spec), Some(sandbox)) = (&pod.spec, self.sandbox.clone()) else { return };
-        if !is_due || !is_running {
-            return;
-        }
-        self.refresh_at = match self.try_refresh(pod, spec, sandbox.as_ref()).await {
-            Ok(next) => next,
-            Err(error) => {
-                tracing::warn!(pod = name(pod), namespace = namespace(pod), error, "could not renew a pod's tokens");
-                now.checked_add(REFRESH_RETRY).ok()
-            }
-        };
-    }
-
-    async fn try_refresh(
-        &self,
-        pod: &Pod,
-        spec: &PodSpec,
-        sandbox: &dyn PodSandbox,
-    ) -> Result<Option<Timestamp>, String> {
-        let volumes = spec.volumes.iter().flatten().filter(|volume| volumes::holds_token(volume)).cloned().collect();
-        let spec = PodSpec { volumes: Some(volumes), ..spec.clone() };
-        let needs = volumes::needs(name(pod), &spec);
-        let client = &self.context.client;
-        let mut sources = sources::fetch(client, namespace(pod), &needs).await.map_err(|error| error.to_string())?;
-        let now = self.context.clock.now();
-        let tokens = sources::fetch_tokens(client, pod, &needs.tokens, now).await;
-        sources.tokens = tokens.map_err(|error| token_problem(&error))?;
-        let contents = volumes::contents(&spec, &sources, &volumes::Mounts::new(), self.subject(pod))
-            .map_err(|error| error.to_string())?;
-        volumes::set_up(&sandbox.root(), &self.pod_dir(pod), &spec, &contents, &now.as_nanosecond().to_string())
-            .map_err(|error| error.to_string())?;
-        Ok(sources.tokens.values().map(|token| token.refresh_at).min())
-    }
-
     pub(super) fn subject<'a>(&self, pod: &'a Pod) -> Subject<'a> {
         let machine = &self.context.machine;
         Subject { pod, cpus: machine.cpus, memory_bytes: machine.memory_bytes }
@@ -164,7 +122,7 @@ impl Worker {
 }
 
 /// As the kubelet says it.
-fn token_problem(error: &kube::Error) -> String {
+pub(super) fn token_problem(error: &kube::Error) -> String {
     format!("failed to fetch token: {error}")
 }
 

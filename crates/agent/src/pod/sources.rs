@@ -1,10 +1,16 @@
 //! The ConfigMaps, Secrets, volumes and tokens a pod draws on.
 
+use super::watch::Retry;
+use futures::{Stream, StreamExt, future, stream};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::authentication::v1::TokenRequest;
 use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolume, PersistentVolumeClaim, Pod, Secret, ServiceAccount};
 use kube::Api;
 use kube::api::PostParams;
+use kube::core::PartialObjectMeta;
+use kube::runtime::WatchStreamExt;
+use kube::runtime::watcher::{self, Event, watcher};
+use serde::de::DeserializeOwned;
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,6 +25,71 @@ pub struct Needs {
     pub claims: BTreeSet<String>,
     /// Tokens of its ServiceAccount.
     pub tokens: BTreeSet<TokenNeed>,
+}
+
+/// What files of volumes come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// A ConfigMap.
+    ConfigMap,
+    /// A Secret.
+    Secret,
+}
+
+/// Which sources have changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// One has come, gone or changed.
+    One {
+        /// Its kind.
+        origin: Origin,
+        /// metadata.namespace
+        namespace: String,
+        /// metadata.name
+        name: String,
+    },
+    /// Any may have, while nobody watched.
+    Any,
+}
+
+impl Needs {
+    /// Whether what has changed, in the namespace of those who have these needs, is among them.
+    pub fn include(&self, origin: Origin, name: &str) -> bool {
+        match origin {
+            Origin::ConfigMap => self.config_maps.contains(name),
+            Origin::Secret => self.secrets.contains(name),
+        }
+    }
+}
+
+/// Every change of a ConfigMap or Secret, without what is in it.
+pub(super) fn changes(client: &kube::Client) -> impl Stream<Item = Change> + use<> {
+    let config_maps = changes_of::<ConfigMap>(client, Origin::ConfigMap);
+    let secrets = changes_of::<Secret>(client, Origin::Secret);
+    stream::select(config_maps, secrets)
+}
+
+fn changes_of<K>(client: &kube::Client, origin: Origin) -> impl Stream<Item = Change> + use<K>
+where
+    K: kube::Resource<DynamicType = ()> + Clone + DeserializeOwned + std::fmt::Debug + Send + 'static,
+{
+    let events = watcher(Api::<PartialObjectMeta<K>>::all(client.clone()), watcher::Config::default());
+    events.backoff(Retry::default()).filter_map(move |event| {
+        let change = match event {
+            Ok(Event::Apply(object) | Event::Delete(object)) => Some(Change::One {
+                origin,
+                namespace: object.metadata.namespace.unwrap_or_default(),
+                name: object.metadata.name.unwrap_or_default(),
+            }),
+            Ok(Event::InitDone) => Some(Change::Any),
+            Ok(Event::Init | Event::InitApply(_)) => None,
+            Err(error) => {
+                tracing::warn!(%error, "the watch of what volumes are made of was interrupted");
+                None
+            }
+        };
+        future::ready(change)
+    })
 }
 
 /// A token that is to be asked for.

@@ -3,12 +3,14 @@
 
 use super::finish::{remove_dir, remove_sandbox};
 use super::probes::dial::Dial;
+use super::sources::{self, Change};
 use super::worker::{Latest, Outcome, Worker};
 use super::{Images, is_terminal, log_dir_name, name, namespace, phase, uid};
 use crate::events::Recorder;
 use crate::network::Network;
 use crate::node::Machine;
 use crate::runtime::{PodSandbox, Runtime};
+use crate::volumes;
 use futures::StreamExt;
 use k8s_openapi::api::core::v1::{Pod, PodStatus};
 use kube::Api;
@@ -95,6 +97,7 @@ pub(crate) async fn run(context: Arc<Context>, shutdown: impl Future<Output = ()
     let pods: Api<Pod> = Api::all(context.client.clone());
     let config = watcher::Config::default().fields(&mine);
     let mut events = pin!(watcher(pods, config).backoff(Retry::default()));
+    let mut changes = pin!(sources::changes(&context.client));
     let mut shutdown = pin!(shutdown);
     loop {
         tokio::select! {
@@ -107,6 +110,7 @@ pub(crate) async fn run(context: Arc<Context>, shutdown: impl Future<Output = ()
                 Ok(event) => dispatcher.take(event),
                 Err(error) => tracing::warn!(%error, "the watch of this node's pods was interrupted"),
             },
+            Some(change) = changes.next() => dispatcher.source_changed(&change),
         }
     }
     dispatcher.end().await;
@@ -163,6 +167,24 @@ impl Dispatcher {
         }
     }
 
+    /// Wakes the workers whose pods have volumes made of it.
+    fn source_changed(&self, change: &Change) {
+        for handle in self.workers.values() {
+            let is_concerned = {
+                let latest = handle.latest.borrow();
+                let needs = latest.pod.spec.as_ref().map(|spec| volumes::needs(name(&latest.pod), spec));
+                match change {
+                    Change::Any => true,
+                    Change::One { namespace: of, .. } if of != namespace(&latest.pod) => false,
+                    Change::One { origin, name, .. } => needs.is_some_and(|needs| needs.include(*origin, name)),
+                }
+            };
+            if is_concerned {
+                handle.latest.send_modify(|latest| latest.n_source_changes += 1);
+            }
+        }
+    }
+
     fn gone(&mut self, pod: Pod) {
         let uid = uid(&pod).to_owned();
         self.over.remove(&uid);
@@ -191,7 +213,7 @@ impl Dispatcher {
     fn spawn(&mut self, pod: Arc<Pod>) {
         let uid = uid(&pod).to_owned();
         let status = pod.status.clone().unwrap_or_default();
-        let (latest, newest) = watch::channel(Latest { pod, is_gone: false, server_ends: false });
+        let (latest, newest) = watch::channel(Latest { pod, is_gone: false, server_ends: false, n_source_changes: 0 });
         let (live, statuses) = watch::channel(status);
         self.context.live.lock().insert(uid.clone(), statuses);
         let sandbox = self.recovered.remove(&uid);

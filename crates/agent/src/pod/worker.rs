@@ -7,6 +7,7 @@ use super::gauge::Gauge;
 use super::known::{self, Known, State};
 use super::plan::{self, Intent, Plan, Preparation, Snapshot, Step, Why};
 use super::pull::{self, Pulls};
+use super::refresh::Freshness;
 use super::tend::Killing;
 use super::watch::Context;
 use super::{all_containers, log_dir_name, name, namespace, status, support, uid};
@@ -40,6 +41,8 @@ pub(super) struct Latest {
     pub(super) is_gone: bool,
     /// The server ends and takes its pods along.
     pub(super) server_ends: bool,
+    /// How often something has changed that its volumes are made of.
+    pub(super) n_source_changes: u64,
 }
 
 /// What a worker leaves behind.
@@ -54,7 +57,7 @@ pub(super) struct Outcome {
 
 pub(super) struct Worker {
     pub(super) context: Arc<Context>,
-    latest: watch::Receiver<Latest>,
+    pub(super) latest: watch::Receiver<Latest>,
     pub(super) sandbox: Option<Arc<dyn PodSandbox>>,
     pub(super) containers: BTreeMap<String, Known>,
     pub(super) preparation: Preparation,
@@ -65,8 +68,7 @@ pub(super) struct Worker {
     /// For those who follow logs.
     live: watch::Sender<PodStatus>,
     deadline_told: bool,
-    /// When the tokens in the pod's volumes have to be renewed.
-    pub(super) refresh_at: Option<Timestamp>,
+    pub(super) freshness: Freshness,
     /// The API server has answered that it is gone.
     pub(super) found_gone: bool,
     pub(super) pulls: Pulls,
@@ -104,7 +106,7 @@ impl Worker {
             write_retry: None,
             live,
             deadline_told: false,
-            refresh_at: None,
+            freshness: Freshness::default(),
             found_gone: false,
             pulls: Pulls::default(),
             errands: Errands::default(),
@@ -124,7 +126,7 @@ impl Worker {
             let latest = self.newest();
             let intent = self.intent(&latest);
             if intent == Intent::Run {
-                self.refresh_tokens(&latest.pod).await;
+                self.refresh(&latest).await;
             }
             let plan = self.decide(&latest.pod, &intent);
             if intent == Intent::Stop(Why::PastDeadline) {
@@ -159,8 +161,7 @@ impl Worker {
         let has_run = |known: &Known| known.state != State::NeverRan;
         if self.containers.values().any(has_run) {
             self.preparation = Preparation::Ready;
-            // How old the tokens are is not known: they are renewed now.
-            self.refresh_at = Some(self.context.clock.now());
+            self.freshness.forget(self.context.clock.now());
         }
     }
 
@@ -350,13 +351,12 @@ impl Worker {
     /// Until something changes, or time alone does.
     async fn wait(&mut self, wake_at: Option<Timestamp>) {
         let now = self.context.clock.now();
-        // A renewal that is due has been tried, or is not wanted any more.
-        let refresh_at = self.refresh_at.filter(|at| now < *at);
-        let until_wake = [wake_at, refresh_at, self.gauge.next_look()].into_iter().flatten().min().map(|at| {
-            // A little later rather than a little earlier: waking early means looking twice.
-            let left = at.duration_since(now).max(jiff::SignedDuration::ZERO);
-            left.unsigned_abs() + Duration::from_millis(1)
-        });
+        let until_wake =
+            [wake_at, self.freshness.next_look(now), self.gauge.next_look()].into_iter().flatten().min().map(|at| {
+                // A little later rather than a little earlier: waking early means looking twice.
+                let left = at.duration_since(now).max(jiff::SignedDuration::ZERO);
+                left.unsigned_abs() + Duration::from_millis(1)
+            });
         let longest = [until_wake, self.write_retry].into_iter().flatten().fold(RESYNC, Duration::min);
         let sandbox = self.sandbox.clone();
         let runs_changed = async {

@@ -109,7 +109,12 @@ pub(in crate::pod) struct World {
 }
 
 fn latest(pod: &Value) -> Latest {
-    Latest { pod: Arc::new(serde_json::from_value(pod.clone()).unwrap()), is_gone: false, server_ends: false }
+    Latest {
+        pod: Arc::new(serde_json::from_value(pod.clone()).unwrap()),
+        is_gone: false,
+        server_ends: false,
+        n_source_changes: 0,
+    }
 }
 
 impl World {

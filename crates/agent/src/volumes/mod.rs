@@ -84,11 +84,7 @@ pub fn directory(pod_dir: &Path, volume: &Volume) -> PathBuf {
 
 /// Whether containers may write to it.
 pub fn is_writable(volume: &Volume) -> bool {
-    let is_files = volume.config_map.is_some()
-        || volume.secret.is_some()
-        || volume.projected.is_some()
-        || volume.downward_api.is_some();
-    !is_files && !claim::is_read_only(volume)
+    !is_of_files(volume) && !claim::is_read_only(volume)
 }
 
 /// The ConfigMaps, Secrets and claims that a pod's volumes are made of.
@@ -174,10 +170,12 @@ pub fn contents<'a>(
         .collect()
 }
 
-/// Whether this volume holds a token, which has to be renewed.
-pub fn holds_token(volume: &Volume) -> bool {
-    let sources = volume.projected.iter().flat_map(|projected| projected.sources.iter().flatten());
-    sources.into_iter().any(|source| source.service_account_token.is_some())
+/// Whether its files come from API objects or tokens, and have to follow them.
+pub fn is_of_files(volume: &Volume) -> bool {
+    volume.config_map.is_some()
+        || volume.secret.is_some()
+        || volume.projected.is_some()
+        || volume.downward_api.is_some()
 }
 
 /// Writes the volumes below `root` (the sandbox's view of the host's file system). Blocking. May be repeated.

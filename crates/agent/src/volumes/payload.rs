@@ -81,8 +81,12 @@ pub(super) fn is_inside(path: &str) -> bool {
     !path.is_empty() && Path::new(path).components().all(is_plain)
 }
 
-/// Writes a version of `payload` into `dir` and makes it the visible one; what an earlier version left is removed. Blocking.
+/// Writes a version of `payload` into `dir` and makes it the visible one; what an earlier version left is removed. If it is the visible
+/// one already nothing is done: whoever watches the files is not woken. Blocking.
 pub(super) fn write(dir: &Path, payload: &Payload, version: &str, fs_group: Option<u32>) -> std::io::Result<()> {
+    if is_visible(dir, payload).unwrap_or(false) {
+        return Ok(());
+    }
     std::fs::create_dir_all(dir)?;
     std::fs::set_permissions(dir, PermissionsExt::from_mode(0o755))?;
     let name = format!("..{version}");
@@ -104,6 +108,26 @@ pub(super) fn write(dir: &Path, payload: &Payload, version: &str, fs_group: Opti
     std::fs::rename(&temporary, dir.join(DATA))?;
     link_names(dir, payload)?;
     remove_older_versions(dir, &name)
+}
+
+/// Whether the files of this payload, and no others, are what a reader sees.
+fn is_visible(dir: &Path, payload: &Payload) -> std::io::Result<bool> {
+    let current = dir.join(DATA);
+    for (path, file) in &payload.0 {
+        if std::fs::read(current.join(path))? != file.bytes {
+            return Ok(false);
+        }
+    }
+    Ok(n_files(&current)? == payload.0.len())
+}
+
+fn n_files(dir: &Path) -> std::io::Result<usize> {
+    let mut n = 0;
+    for entry in std::fs::read_dir(dir)? {
+        let entry = entry?;
+        n += if entry.file_type()?.is_dir() { n_files(&entry.path())? } else { 1 };
+    }
+    Ok(n)
 }
 
 fn write_file(versioned: &Path, path: &str, file: &File, fs_group: Option<u32>) -> std::io::Result<()> {

@@ -36,11 +36,13 @@ fn problem(volume: Value) -> String {
 /// Sets the volumes up in a fresh directory and hands it over.
 fn mounted(spec: &PodSpec) -> tempfile::TempDir {
     let root = tempfile::tempdir().unwrap();
-    let contents = contents(spec, &sources(), &Mounts::new(), subject(&Pod::default())).unwrap();
-    for version in ["1", "2"] {
-        set_up(root.path(), Path::new("/pods/u"), spec, &contents, version).unwrap();
-    }
+    write(root.path(), spec, &sources(), "1");
     root
+}
+
+fn write(root: &Path, spec: &PodSpec, sources: &Sources, version: &str) {
+    let contents = contents(spec, sources, &Mounts::new(), subject(&Pod::default())).unwrap();
+    set_up(root, Path::new("/pods/u"), spec, &contents, version).unwrap();
 }
 
 #[test]
@@ -51,10 +53,30 @@ fn keys_become_files_behind_one_link() {
     assert_eq!(std::fs::read(dir.join("color")).unwrap(), b"red");
     assert_eq!(std::fs::read(dir.join("raw")).unwrap(), [0xff]);
     assert_eq!(std::fs::read_link(dir.join("color")).unwrap(), Path::new("..data/color"));
-    assert_eq!(std::fs::read_link(dir.join("..data")).unwrap(), Path::new("..2"));
-    assert!(!dir.join("..1").exists(), "an older version is removed");
+    assert_eq!(std::fs::read_link(dir.join("..data")).unwrap(), Path::new("..1"));
     let mode = std::fs::metadata(dir.join("color")).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o400);
+}
+
+#[test]
+fn a_new_version_takes_the_place_of_the_old_one_and_the_same_is_not_written_again() {
+    let spec = pod_spec(json!([{"name": "v", "configMap": {"name": "c"}}]));
+    let root = mounted(&spec);
+    let dir = root.path().join("pods/u/volumes/configmap/v");
+    let version = || std::fs::read_link(dir.join("..data")).unwrap().to_string_lossy().into_owned();
+    write(root.path(), &spec, &sources(), "2");
+    assert_eq!(version(), "..1");
+    let mut changed = sources();
+    let data = changed.config_maps.get_mut("c").unwrap().data.as_mut().unwrap();
+    data.insert("color".into(), "blue".into());
+    write(root.path(), &spec, &changed, "3");
+    assert_eq!((version().as_str(), std::fs::read(dir.join("color")).unwrap()), ("..3", b"blue".to_vec()));
+    assert!(!dir.join("..1").exists(), "an older version is removed");
+    let data = changed.config_maps.get_mut("c").unwrap().data.as_mut().unwrap();
+    data.remove("color");
+    write(root.path(), &spec, &changed, "4");
+    assert_eq!(version(), "..4");
+    assert!(dir.join("color").symlink_metadata().is_err(), "a key that is gone has no link");
 }
 
 #[test]
