@@ -58,6 +58,8 @@ pub struct Config {
     pub seccomp_dir: PathBuf,
     /// `DATA/logs`: NS_POD_UID/CONTAINER/N.log
     pub log_dir: PathBuf,
+    /// How many processes and threads a pod may have at once; as many as the machine if absent.
+    pub pod_max_pids: Option<u64>,
     /// Pods end with this server (ephemeral).
     pub pods_die_with_server: bool,
 }
@@ -90,6 +92,7 @@ impl Agent {
             log_dir: absolute(config.log_dir),
             volume_dir: absolute(config.volume_dir),
             seccomp_dir: absolute(config.seccomp_dir),
+            pod_max_pids: config.pod_max_pids,
             pods_die_with_server: config.pods_die_with_server,
             starts: Semaphore::new(pod::STARTS_AT_ONCE),
             live: Mutex::new(HashMap::new()),

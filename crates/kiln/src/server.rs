@@ -34,9 +34,14 @@ pub struct Options {
     pub room: Option<Thresholds>,
     /// Address of the HTTPS listener; `None` serves only this process.
     pub listen: Option<SocketAddr>,
+    /// How many processes and threads a pod may have; `None`: as many as the machine.
+    pub pod_max_pids: Option<u64>,
     /// Pods end with this process, however it ends.
     pub ephemeral: bool,
 }
+
+/// Enough for any batch program, and few enough that one that forks without end leaves the machine to the others.
+pub const POD_MAX_PIDS: i64 = 4096;
 
 /// One running machine.
 pub struct Server {
@@ -134,6 +139,7 @@ impl Server {
             log_dir: options.data_dir.join("logs"),
             volume_dir: options.data_dir.join("volumes"),
             seccomp_dir: options.data_dir.join("seccomp"),
+            pod_max_pids: options.pod_max_pids,
             pods_die_with_server: options.ephemeral,
         });
         node.0.set(agent.clone()).unwrap_or_else(|_| unreachable!("the node is wired once"));

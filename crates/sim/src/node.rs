@@ -53,6 +53,7 @@ impl Node {
             log_dir: self.disk.path().join("logs"),
             volume_dir: self.disk.path().join("volumes"),
             seccomp_dir: self.disk.path().join("seccomp"),
+            pod_max_pids: None,
             pods_die_with_server: false,
         })
     }

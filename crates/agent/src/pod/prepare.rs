@@ -6,7 +6,7 @@ use super::worker::Worker;
 use super::{files, name, namespace, resources, sources, uid};
 use crate::events::Notice;
 use crate::network::Connected;
-use crate::runtime::{RuntimeError, Sandbox};
+use crate::runtime::{Resources, RuntimeError, Sandbox};
 use crate::volumes;
 use crate::volumes::downward::Subject;
 use k8s_openapi::api::core::v1::{Pod, PodSpec};
@@ -66,7 +66,7 @@ impl Worker {
                 address,
                 tmpfs: volumes::tmpfs(&dir, spec),
                 dir: dir.clone(),
-                resources: resources::of_pod(spec),
+                resources: Resources { pids_limit: context.pod_max_pids, ..resources::of_pod(spec) },
                 dies_with_server: context.pods_die_with_server,
             };
             let created = context.runtime.create(sandbox, network).await;

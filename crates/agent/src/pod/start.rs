@@ -158,7 +158,11 @@ impl Worker {
             attempt,
             rootfs: image.rootfs,
             spec,
-            resources: resources::of_container(container),
+            // In v1 trees the pod's limit holds for those that are in the same tree.
+            resources: runtime::Resources {
+                pids_limit: self.context.pod_max_pids,
+                ..resources::of_container(container)
+            },
             log_path,
             termination_message: Some(message_file),
             stop_signal: stop_signal(container).or(image.config.stop_signal).unwrap_or(libc::SIGTERM),

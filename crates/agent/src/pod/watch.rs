@@ -49,6 +49,7 @@ pub(crate) struct Context {
     pub(crate) log_dir: PathBuf,
     pub(crate) volume_dir: PathBuf,
     pub(crate) seccomp_dir: PathBuf,
+    pub(crate) pod_max_pids: Option<u64>,
     pub(crate) pods_die_with_server: bool,
     pub(crate) starts: Semaphore,
     /// Statuses of the pods that have a worker, by uid: newer than what the API server has.

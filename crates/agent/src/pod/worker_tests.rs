@@ -164,6 +164,7 @@ impl World {
             log_dir: self.dir.path().join("logs"),
             volume_dir: self.dir.path().join("volumes"),
             seccomp_dir: self.dir.path().join("seccomp"),
+            pod_max_pids: None,
             pods_die_with_server: false,
             starts: Semaphore::new(STARTS_AT_ONCE),
             live: Mutex::default(),

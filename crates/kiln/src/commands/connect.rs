@@ -9,7 +9,7 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 use super::image::{self, Registries};
 use crate::output::Problem;
 use crate::rootless;
-use crate::server::{ADMIN_KUBECONFIG, Options, Server};
+use crate::server::{ADMIN_KUBECONFIG, Options, POD_MAX_PIDS, Server};
 
 /// How to find a server.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -49,6 +49,7 @@ impl Ephemeral {
             images: registries.supply(image::open(&image::directory(None))?)?,
             room: None,
             listen: None,
+            pod_max_pids: Some(POD_MAX_PIDS.unsigned_abs()),
             ephemeral: true,
         };
         Ok(Self { server: Server::start(options).await?, directory })

@@ -31,6 +31,16 @@ pub struct Arguments {
     /// Until it is this full
     #[arg(long, value_name = "PERCENT", default_value_t = 80, value_parser = clap::value_parser!(u8).range(0..=100))]
     image_gc_low_threshold: u8,
+    /// Processes and threads that a pod may have at once; -1: as many as the machine
+    #[arg(long, value_name = "N", default_value_t = server::POD_MAX_PIDS, allow_negative_numbers = true, value_parser = parse_max_pids)]
+    pod_max_pids: i64,
+}
+
+fn parse_max_pids(text: &str) -> Result<i64, String> {
+    match text.parse() {
+        Ok(n @ (-1 | 1..)) => Ok(n),
+        _ => Err("give a number above 0, or -1 for no limit".into()),
+    }
 }
 
 impl Arguments {
@@ -66,7 +76,14 @@ pub async fn run(arguments: Arguments) -> Result<Exit, Problem> {
     if let Some(shortfalls) = rootless::shortfalls(&data_dir.join("agent")) {
         tracing::warn!("{shortfalls}");
     }
-    let options = Options { data_dir, images, room: Some(room), listen: Some(arguments.listen), ephemeral: false };
+    let options = Options {
+        data_dir,
+        images,
+        room: Some(room),
+        listen: Some(arguments.listen),
+        pod_max_pids: u64::try_from(arguments.pod_max_pids).ok(),
+        ephemeral: false,
+    };
     let server = Server::start(options).await?;
 
     let kubeconfigs: Vec<PathBuf> = std::iter::once(own_kubeconfig).chain(arguments.kubeconfig).collect();

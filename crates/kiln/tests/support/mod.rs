@@ -193,8 +193,9 @@ impl Server {
     /// What this server's pods have left on the machine.
     pub fn traces(&self) -> Vec<String> {
         let mut traces = traces(&self.data_dir().to_string_lossy());
-        // That is the server's own, for as long as it runs.
-        traces.retain(|trace| !trace.starts_with("bridge "));
+        // These are the server's own, for as long as it runs.
+        let own = format!("process {}", self.pid());
+        traces.retain(|trace| !trace.starts_with("bridge ") && *trace != own);
         traces
     }
 }
