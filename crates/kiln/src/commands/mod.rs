@@ -1,6 +1,8 @@
 //! The command line: one module a verb.
 
+mod api_resources;
 mod apply;
+mod auth;
 mod calls;
 mod check;
 mod choice;
@@ -10,6 +12,7 @@ mod cron;
 mod delete;
 mod describe;
 mod doctor;
+mod events;
 mod get;
 mod image;
 mod label;
@@ -64,12 +67,18 @@ enum Command {
     Describe(describe::Arguments),
     /// Show what containers print; of a Job, what all its pods print, retries included
     Logs(logs::Arguments),
+    /// Show what has happened, in a namespace or to an object
+    Events(events::Arguments),
     /// Wait until objects are as they should be, or never will be
     Wait(wait::Arguments),
     /// When CronJobs run next; run one now, stop and resume them
     Cron(cron::Arguments),
     /// Say what would go wrong with manifests, without a server
     Check(check::Arguments),
+    /// List the kinds that the server has
+    ApiResources(api_resources::Arguments),
+    /// Say what one may do, and who one is
+    Auth(auth::Arguments),
     /// Serve the Kubernetes API and run pods, in the foreground
     Server(server::Arguments),
     /// Images on this machine
@@ -105,6 +114,9 @@ pub fn main() -> ExitCode {
         Command::Annotate(arguments) => asynchronously(label::run(arguments, label::What::Annotations)),
         Command::Describe(arguments) => asynchronously(describe::run(arguments)),
         Command::Logs(arguments) => asynchronously(logs::run(arguments)),
+        Command::Events(arguments) => asynchronously(events::run(arguments)),
+        Command::ApiResources(arguments) => asynchronously(api_resources::run(arguments)),
+        Command::Auth(arguments) => asynchronously(auth::run(arguments)),
         Command::Wait(arguments) => asynchronously(wait::run(arguments)),
         Command::Cron(arguments) => asynchronously(cron::run(arguments)),
         Command::Check(arguments) => check::run(arguments),

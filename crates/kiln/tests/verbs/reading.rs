@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 
 use crate::support::{Kubectl, Server, kubectl, stderr};
-use crate::{all_same, ok, ours};
+use crate::{all_same, difference, ok, ours};
 
 /// Objects of many kinds and states. They are made, and have come to rest, before anybody looks.
 const OBJECTS: &str = r##"
@@ -405,6 +405,74 @@ spec:
   schedule: "@yearly"
   jobTemplate: {spec: {template: {spec: {restartPolicy: Never, containers: [{name: main, image: kiln/demo, command: [echo, from the CronJob]}]}}}}
 "##;
+
+#[test]
+fn what_there_is_what_has_happened_and_who_may_are_told_as_kubectl_tells_them() {
+    let kubectl = kubectl();
+    let server = at_rest(&kubectl);
+    server.ok(&kubectl, &["create", "serviceaccount", "reader"]);
+    server.ok(&kubectl, &["create", "role", "r", "--verb=get,list", "--resource=jobs,pods/log", "--resource-name=x"]);
+    server.ok(&kubectl, &["create", "rolebinding", "r", "--role=r", "--serviceaccount=default:reader"]);
+    let lines = [
+        "events --for job/good",
+        "events --for jobs.batch/bad --types Warning",
+        "events --for pod/none",
+        "events -n kube-system",
+        "events --types Odd",
+        "events --for job/bad -o jsonpath='{.items[*].reason}'",
+        "api-resources",
+        "api-resources -o wide",
+        "api-resources -o name",
+        "api-resources --api-group=batch --no-headers",
+        "api-resources --namespaced=false",
+        "api-resources --namespaced --verbs=list,watch --sort-by=kind",
+        "api-resources --sort-by=name -o name",
+        "auth can-i create jobs",
+        "auth can-i create jobs.batch -n other",
+        "auth can-i get pods --subresource=log",
+        "auth can-i get pods/x",
+        "auth can-i '*' '*'",
+        "auth can-i get /healthz",
+        "auth can-i get jobs -A -q",
+        "auth can-i --list",
+        "auth whoami",
+    ];
+    all_same(&server, &kubectl, &lines);
+    // Of what happened in one second kubectl tells in no order.
+    for line in ["events", "events --types warning,Normal", "events -A --no-headers"] {
+        let sorted = |output: std::process::Output| {
+            let mut lines: Vec<String> = crate::support::stdout(&output).lines().map(str::to_owned).collect();
+            lines.sort();
+            lines
+        };
+        let words: Vec<&str> = line.split(' ').collect();
+        crate::support::wait_for(&format!("{line:?} to say the same"), || {
+            let theirs = sorted(server.kubectl(&kubectl, &words).output().unwrap());
+            (theirs == sorted(ours(&server, &words).output().unwrap())).then_some(())
+        });
+    }
+    let named = ok(&server, &["events", "--for", "job/bad", "-o", "name"]);
+    assert!(named.lines().count() == 2 && named.lines().all(|name| name.starts_with("event/bad.")), "{named}");
+    // As somebody who may do little.
+    let token = server.ok(&kubectl, &["create", "token", "reader"]);
+    let mut config: serde_json::Value =
+        serde_json::from_str(&server.ok(&kubectl, &["config", "view", "--raw", "-o", "json"])).unwrap();
+    config["users"][0]["user"] = serde_json::json!({"token": token.trim()});
+    let path = server.directory.path().join("reader");
+    std::fs::write(&path, config.to_string()).unwrap();
+    let path = path.to_str().unwrap();
+    for line in [
+        "auth can-i create jobs",
+        "auth can-i get jobs/x",
+        "auth can-i get pods/x --subresource=log",
+        "auth can-i get jobs -q",
+        "auth can-i --list --no-headers",
+        "auth whoami",
+    ] {
+        let difference = difference(&server, &kubectl, &format!("{line} --kubeconfig {path}"));
+        assert_eq!(difference, None);
+    }
+}
 
 #[test]
 fn logs_of_a_job_are_those_of_all_its_pods_to_its_end() {

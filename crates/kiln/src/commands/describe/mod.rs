@@ -3,11 +3,11 @@
 mod claim;
 mod containers;
 mod cronjob;
-mod events;
+pub(super) mod events;
 mod generic;
 mod job;
 mod keyed;
-mod page;
+pub(super) mod page;
 mod pod;
 mod template;
 mod volumes;
