@@ -131,27 +131,82 @@ fn fifty_megabytes_arrive_whole() {
 
 #[test]
 fn a_terminal_has_the_clients_size_and_echoes() {
-    with_every_kubectl(|server, kubectl| {
-        let size = Winsize { ws_row: 31, ws_col: 87, ws_xpixel: 0, ws_ypixel: 0 };
-        let terminal = openpty(Some(&size), None).unwrap();
-        let slave = || Stdio::from(terminal.slave.try_clone().unwrap());
-        // The size comes a moment after the start.
-        let script =
-            "until test \"$(stty size)\" = '31 87'; do sleep 0.05; done; tty; echo $TERM; read word; exit $word";
-        let mut command = server.kubectl(kubectl, &["exec", "-it", "p", "-c", "a", "--", "sh", "-c", script]);
-        let mut child = command.stdin(slave()).stdout(slave()).stderr(slave()).spawn().unwrap();
-        drop(command);
-        let mut master = File::from(terminal.master.try_clone().unwrap());
-        let mut seen = Vec::new();
-        while !String::from_utf8_lossy(&seen).contains("xterm\r\n") {
-            let mut piece = [0; 1024];
-            let length = master.read(&mut piece).unwrap();
-            seen.extend_from_slice(&piece[..length]);
-        }
-        assert!(String::from_utf8_lossy(&seen).contains("/dev/pts/"));
-        master.write_all(b"5\r").unwrap();
-        assert_eq!(child.wait().unwrap().code(), Some(5), "{}", String::from_utf8_lossy(&seen));
-    });
+    let script = "until test \"$(stty size)\" = '31 87'; do sleep 0.05; done; tty; echo $TERM; read word; exit $word";
+    let arguments = ["exec", "-it", "p", "-c", "a", "--", "sh", "-c", script];
+    with_every_kubectl(|server, kubectl| talks_through_a_terminal(server.kubectl(kubectl, &arguments)));
+    let server = Server::start();
+    pod(&server, &newest(), "p", json!([container("a", "sleep 6000")]));
+    talks_through_a_terminal(ours(&server, &arguments));
+}
+
+/// Runs it on a terminal of 31 lines and 87 columns, and types `5`, with which it is to end.
+#[track_caller]
+fn talks_through_a_terminal(mut command: Command) {
+    let size = Winsize { ws_row: 31, ws_col: 87, ws_xpixel: 0, ws_ypixel: 0 };
+    let terminal = openpty(Some(&size), None).unwrap();
+    let before = nix::sys::termios::tcgetattr(&terminal.slave).unwrap();
+    let slave = || Stdio::from(terminal.slave.try_clone().unwrap());
+    let mut child = command.stdin(slave()).stdout(slave()).stderr(slave()).spawn().unwrap();
+    drop(command);
+    let mut master = File::from(terminal.master.try_clone().unwrap());
+    let mut seen = Vec::new();
+    while !String::from_utf8_lossy(&seen).contains("xterm\r\n") {
+        let mut piece = [0; 1024];
+        let length = master.read(&mut piece).unwrap();
+        seen.extend_from_slice(&piece[..length]);
+    }
+    assert!(String::from_utf8_lossy(&seen).contains("/dev/pts/"));
+    master.write_all(b"5\r").unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(5), "{}", String::from_utf8_lossy(&seen));
+    // The terminal is as it was.
+    let after = nix::sys::termios::tcgetattr(&terminal.slave).unwrap();
+    assert_eq!(after.local_flags, before.local_flags);
+}
+
+/// kiln's own verbs against this server.
+fn ours(server: &Server, arguments: &[&str]) -> Command {
+    let mut command = support::kiln(arguments);
+    command.env("KILN_KUBECONFIG", server.kubeconfig()).env("HOME", server.directory.path());
+    command
+}
+
+#[test]
+fn kilns_own_exec_is_kubectls() {
+    let server = Server::start();
+    let kubectl = newest();
+    let containers = json!([container("a", "sleep 6000"), container("b", "echo I am b > /tmp/who; sleep 6000")]);
+    pod(&server, &kubectl, "p", containers);
+    let job = json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "j"}, "spec": {"template": {"spec":
+        {"terminationGracePeriodSeconds": 0, "restartPolicy": "Never", "containers": [container("a", "sleep 6000")]}}}});
+    assert!(server.with_input(&kubectl, &["create", "-f", "-"], &job.to_string()).status.success());
+    let ready = "jsonpath={.status.ready}";
+    wait_for("the Job's pod to run", || (server.ok(&kubectl, &["get", "job", "j", "-o", ready]) == "1").then_some(()));
+    let script = "echo out; echo err >&2; exit 7";
+    for (arguments, input) in [
+        (&["exec", "p", "-c", "a", "--", "sh", "-c", script][..], ""),
+        (&["exec", "p", "--", "true"], ""),
+        (&["exec", "-q", "pod/p", "--", "echo", "quiet"], ""),
+        (&["exec", "p", "-c", "b", "--", "cat", "/tmp/who"], ""),
+        (&["exec", "-i", "p", "-c", "a", "--", "cat"], "through\n"),
+        (&["exec", "-i", "job/j", "--", "sort"], "b\na\n"),
+        (&["exec", "-it", "p", "-c", "a", "--", "cat"], "no terminal\n"),
+    ] {
+        let theirs = server.with_input(&kubectl, arguments, input);
+        let ours = support::fed(&mut ours(&server, arguments), input);
+        let said = |output: &std::process::Output| (output.status.code(), stdout(output), stderr(output));
+        assert_eq!(said(&ours), said(&theirs), "{arguments:?}");
+    }
+    for (arguments, why) in [
+        (&["exec", "p", "-c", "a", "--", "no-such-program"][..], "executable file not found in $PATH"),
+        (&["exec", "p", "-c", "x", "--", "true"], "container x is not valid for pod p"),
+        (&["exec", "none", "--", "true"], "pods \"none\" not found"),
+        (&["exec", "job/none", "--", "true"], "jobs.batch \"none\" not found"),
+        (&["exec", "cm/x", "--", "true"], "a ConfigMap has no containers"),
+    ] {
+        let output = ours(&server, arguments).output().unwrap();
+        assert!(matches!(output.status.code(), Some(1 | 2)), "{arguments:?}: {}", output.status);
+        assert!(stderr(&output).contains(why), "{arguments:?}: {}", stderr(&output));
+    }
 }
 
 #[test]

@@ -13,6 +13,7 @@ mod delete;
 mod describe;
 mod doctor;
 mod events;
+mod exec;
 mod get;
 mod image;
 mod label;
@@ -67,6 +68,10 @@ enum Command {
     Describe(describe::Arguments),
     /// Show what containers print; of a Job, what all its pods print, retries included
     Logs(logs::Arguments),
+    /// Run a program in a container: -it gives it this terminal
+    Exec(exec::Exec),
+    /// See what a container prints, and write to it
+    Attach(exec::Attach),
     /// Show what has happened, in a namespace or to an object
     Events(events::Arguments),
     /// Wait until objects are as they should be, or never will be
@@ -114,6 +119,8 @@ pub fn main() -> ExitCode {
         Command::Annotate(arguments) => asynchronously(label::run(arguments, label::What::Annotations)),
         Command::Describe(arguments) => asynchronously(describe::run(arguments)),
         Command::Logs(arguments) => asynchronously(logs::run(arguments)),
+        Command::Exec(arguments) => asynchronously(exec::exec(arguments)),
+        Command::Attach(arguments) => asynchronously(exec::attach(arguments)),
         Command::Events(arguments) => asynchronously(events::run(arguments)),
         Command::ApiResources(arguments) => asynchronously(api_resources::run(arguments)),
         Command::Auth(arguments) => asynchronously(auth::run(arguments)),
