@@ -22,6 +22,13 @@ pub struct Target {
     context: Option<String>,
 }
 
+impl Target {
+    /// The server that a kubeconfig names, or else the running one.
+    pub fn at(kubeconfig: Option<PathBuf>) -> Self {
+        Self { kubeconfig, context: None }
+    }
+}
+
 /// A server to talk to, and the ephemeral one behind it if there is one.
 pub struct Connection {
     /// A client with administrator's rights.

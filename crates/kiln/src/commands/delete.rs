@@ -6,6 +6,7 @@ use kube::runtime::wait::{await_condition, conditions};
 use serde_json::{Value, json};
 
 use super::calls::{self, Payload, Refusal};
+use super::completion;
 use super::objects::{self, qualified};
 use super::session::{Place, Session};
 use super::targets::{Object, Selectors};
@@ -17,7 +18,7 @@ use crate::output::{self, Exit, Problem};
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
     /// TYPE/NAME…, TYPE NAME…, or TYPE with -l or --all
-    #[arg(value_name = "OBJECT")]
+    #[arg(value_name = "OBJECT", add = completion::of_objects())]
     objects: Vec<String>,
     #[command(flatten)]
     selectors: Selectors,

@@ -14,6 +14,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
 use super::calls::Refusal;
+use super::completion;
 use super::objects::{self, kind_named};
 use super::session::{Place, Session};
 use crate::output::{Exit, Problem};
@@ -42,7 +43,7 @@ pub struct Attach {
 #[derive(Debug, clap::Args)]
 struct Whom {
     /// A pod, or TYPE/NAME: pod/x, job/x (a pod of it that runs)
-    #[arg(value_name = "POD")]
+    #[arg(value_name = "POD", add = completion::of_pods())]
     pod: String,
     /// This container [default: the first, or that of the annotation kubectl.kubernetes.io/default-container]
     #[arg(short, long, value_name = "NAME")]

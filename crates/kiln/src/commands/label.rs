@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::calls::{self, Payload, Refusal};
+use super::completion;
 use super::session::{Place, Session};
 use super::targets::{Object, Selectors};
 use super::writes::{DryRun, Failures, Writing};
@@ -12,7 +13,7 @@ use crate::output::{self, Exit, Problem};
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
     /// TYPE/NAME… or TYPE NAME…, then KEY=VALUE or KEY-
-    #[arg(value_name = "OBJECT… KEY=VALUE|KEY-")]
+    #[arg(value_name = "OBJECT… KEY=VALUE|KEY-", add = completion::of_objects())]
     words: Vec<String>,
     #[command(flatten)]
     selectors: Selectors,

@@ -6,6 +6,7 @@ mod auth;
 mod calls;
 mod check;
 mod choice;
+mod completion;
 mod connect;
 mod create;
 mod cron;
@@ -18,6 +19,7 @@ mod get;
 mod image;
 mod label;
 mod logs;
+mod man;
 mod manifests;
 mod objects;
 mod patch;
@@ -34,7 +36,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use agent::userns;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::output::{self, Exit, Problem};
 
@@ -88,13 +90,19 @@ enum Command {
     Server(server::Arguments),
     /// Images on this machine
     Image(image::Arguments),
+    /// Print the program by which a shell completes kiln's command lines
+    Completion(completion::Arguments),
+    /// Write the manual pages
+    Man(man::Arguments),
     /// Say what this machine has of what containers need, what is missing, and how to get it
     Doctor(doctor::Arguments),
 }
 
 /// Parses the command line and does what it says.
 pub fn main() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
+    // A shell that completes a command line asks by an environment variable, and is answered here.
+    clap_complete::CompleteEnv::with_factory(Arguments::command).complete();
+    let arguments = match parse() {
         Ok(arguments) => arguments,
         Err(help) => {
             let _ = help.print();
@@ -129,9 +137,20 @@ pub fn main() -> ExitCode {
         Command::Check(arguments) => check::run(arguments),
         Command::Server(arguments) => asynchronously(server::run(arguments)),
         Command::Image(arguments) => image::run(&arguments),
+        Command::Completion(arguments) => completion::run(&arguments),
+        Command::Man(arguments) => man::run(&arguments),
         Command::Doctor(arguments) => doctor::run(arguments, refused),
     };
     result.unwrap_or_else(|problem| output::report(&problem)).into()
+}
+
+/// As kubectl's plugin it shows how it was called.
+fn parse() -> Result<Arguments, clap::Error> {
+    let program = std::env::args_os().next().map(std::path::PathBuf::from).unwrap_or_default();
+    let is_plugin = program.file_name().is_some_and(|name| name == "kubectl-kiln");
+    let command = Arguments::command();
+    let command = if is_plugin { command.bin_name("kubectl kiln") } else { command };
+    Arguments::from_arg_matches(&command.try_get_matches_from(std::env::args_os())?)
 }
 
 /// Commands that run containers, or make what they are made of, go on in a user namespace when the user is not root.

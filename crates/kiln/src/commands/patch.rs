@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 use super::calls::{self, Payload, Refusal};
+use super::completion;
 use super::manifests;
 use super::session::{Place, Session};
 use super::targets::{Object, Selectors};
@@ -15,7 +16,7 @@ use crate::output::{Exit, Problem};
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
     /// TYPE/NAME, or TYPE NAME
-    #[arg(value_name = "OBJECT")]
+    #[arg(value_name = "OBJECT", add = completion::of_objects())]
     objects: Vec<String>,
     #[command(flatten)]
     files: manifests::Files,

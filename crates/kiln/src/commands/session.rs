@@ -2,6 +2,7 @@
 
 use kinds::{Kind, Scope};
 
+use super::completion;
 use super::connect::{self, Target};
 use super::objects;
 use crate::output::Problem;
@@ -10,7 +11,7 @@ use crate::output::Problem;
 #[derive(Debug, clap::Args)]
 pub struct Place {
     /// Namespace
-    #[arg(short, long, value_name = "NAME")]
+    #[arg(short, long, value_name = "NAME", add = completion::of_namespaces())]
     pub namespace: Option<String>,
     #[command(flatten)]
     target: Target,

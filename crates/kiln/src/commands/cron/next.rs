@@ -9,6 +9,7 @@ use kinds::cronjob::ticks::{NoTicks, Ticks};
 use meta::clock::Clock;
 use serde_json::{Value, json};
 
+use super::super::completion;
 use super::super::manifests::Files;
 use super::super::objects;
 use super::super::session::Place;
@@ -23,7 +24,7 @@ const AHEAD: SignedDuration = SignedDuration::from_hours(365 * 24);
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
     /// CronJobs: NAME or cronjob/NAME; without any, all of the namespace
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", add = completion::of_cron_jobs())]
     names: Vec<String>,
     #[command(flatten)]
     files: Files,

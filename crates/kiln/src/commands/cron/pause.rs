@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::super::calls::{self, Payload, Refusal};
+use super::super::completion;
 use super::super::objects;
 use super::super::session::{Place, Session};
 use super::super::writes::Failures;
@@ -12,7 +13,7 @@ use crate::output::{self, Exit, Problem};
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
     /// CronJobs: NAME or cronjob/NAME
-    #[arg(value_name = "NAME", required_unless_present = "all", conflicts_with = "all")]
+    #[arg(value_name = "NAME", add = completion::of_cron_jobs(), required_unless_present = "all", conflicts_with = "all")]
     names: Vec<String>,
     /// All CronJobs of the namespace
     #[arg(long)]

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::super::calls::{self, Payload, Refusal};
+use super::super::completion;
 use super::super::create::from_cron_job;
 use super::super::objects;
 use super::super::run::{pairs, see_through};
@@ -17,7 +18,7 @@ const LONGEST_BASE: usize = 57;
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
     /// The CronJob: NAME or cronjob/NAME
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", add = completion::of_cron_jobs())]
     name: String,
     /// Name of the Job [default: NAME-manual- and five letters]
     #[arg(long = "name", value_name = "JOB")]

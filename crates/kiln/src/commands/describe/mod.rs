@@ -19,6 +19,7 @@ use serde_json::Value;
 
 use self::page::{Page, View};
 use super::calls::{self, Refusal};
+use super::completion;
 use super::objects;
 use super::session::{Place, Session};
 use super::targets::{Object, Selectors};
@@ -29,7 +30,7 @@ use crate::output::{self, Exit, Problem};
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
     /// TYPE/NAME…, TYPE [NAME…]; a name may be the beginning of one
-    #[arg(value_name = "OBJECT")]
+    #[arg(value_name = "OBJECT", add = completion::of_objects())]
     objects: Vec<String>,
     #[command(flatten)]
     files: super::manifests::Files,

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::calls::{self, Refusal};
 use super::choice::{self, Wanted};
+use super::completion;
 use super::manifests::Files;
 use super::objects::{self, kind_of, qualified};
 use super::session::{Place, Session};
@@ -18,7 +19,7 @@ use crate::output::{self, Exit, Problem, json, paint, sort, tabs, yaml};
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
     /// TYPE/NAME…, or TYPE[,TYPE…] [NAME…]: jobs, pods, cronjobs, all, …
-    #[arg(value_name = "OBJECT")]
+    #[arg(value_name = "OBJECT", add = completion::of_objects())]
     objects: Vec<String>,
     #[command(flatten)]
     files: Files,

@@ -12,6 +12,7 @@ use kube::api::ListParams;
 
 use self::choose::Containers;
 use super::calls::{self, Refusal};
+use super::completion;
 use super::objects::{self, kind_named};
 use super::session::{Place, Session};
 use super::streams::{Followers, Output};
@@ -24,7 +25,7 @@ const TAIL_OF_SELECTED: i64 = 10;
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
     /// A pod, or TYPE/NAME: pod/x, job/x (all its pods), cronjob/x (its newest Job); then, for one pod, perhaps a container
-    #[arg(value_name = "OBJECT", required_unless_present = "selector", num_args = 1..=2)]
+    #[arg(value_name = "OBJECT", required_unless_present = "selector", num_args = 1..=2, add = completion::of_pods())]
     object: Vec<String>,
     /// Go on as more is printed; of a Job, until it ends
     #[arg(short, long)]

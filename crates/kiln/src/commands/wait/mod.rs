@@ -13,6 +13,7 @@ use kube::runtime::{WatchStreamExt, watcher};
 use serde_json::Value;
 
 use self::goal::{Answer, Goal, Seen, Why, judge};
+use super::completion;
 use super::connect::{self, Target};
 use super::manifests::Files;
 use super::objects::{self, Named, innermost, kind_named, qualified};
@@ -24,7 +25,7 @@ use crate::output::{Exit, Problem};
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
     /// What to wait for: TYPE/NAME…, TYPE NAME…, or TYPE with -l or --all
-    #[arg(required_unless_present = "files", conflicts_with = "files", value_name = "OBJECT")]
+    #[arg(required_unless_present = "files", conflicts_with = "files", value_name = "OBJECT", add = completion::of_objects())]
     objects: Vec<String>,
     #[command(flatten)]
     files: Files,
