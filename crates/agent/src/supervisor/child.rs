@@ -107,6 +107,8 @@ pub fn detach(v1_cgroups: &[PathBuf], process: &Process) -> Result<(), Failure> 
         // Lowering it may be refused; the container runs all the same.
         let _ = fs::write("/proc/self/oom_score_adj", score.to_string());
     }
+    // A kernel may be without keys, and an outer container may forbid them.
+    let _ = sys::leave_keyring();
     // What is made in the root has exactly the modes it is made with.
     umask(Mode::empty());
     setsid().map_err(|error| create(format!("failed to start a session: {error}")))?;

@@ -98,7 +98,8 @@ fn one(mount: &Mount) -> Planned {
             "suid" => attributes &= !sys::MOUNT_ATTR_NOSUID,
             "dev" => attributes &= !sys::MOUNT_ATTR_NODEV,
             "exec" => attributes &= !sys::MOUNT_ATTR_NOEXEC,
-            // Everything is private here, and relatime and strictatime are as the host has them.
+            "strictatime" if !bind => attributes |= sys::MOUNT_ATTR_STRICTATIME,
+            // Everything is private here, and what is bound is read as the host has it.
             "private" | "rprivate" | "slave" | "rslave" | "relatime" | "strictatime" | "defaults" | "async" => {}
             other => data.push(other),
         }
@@ -122,6 +123,7 @@ pub fn flags(attributes: u64) -> MountFlags {
         (sys::MOUNT_ATTR_NODEV, MountFlags::NODEV),
         (sys::MOUNT_ATTR_NOEXEC, MountFlags::NOEXEC),
         (sys::MOUNT_ATTR_NOATIME, MountFlags::NOATIME),
+        (sys::MOUNT_ATTR_STRICTATIME, MountFlags::STRICTATIME),
     ] {
         if attributes & bit != 0 {
             flags |= flag;
@@ -170,5 +172,7 @@ mod tests {
         let planned = plan(&spec(vec![mount("/x", "bind", "/y", &["bind", "ro", "nosuid", "rw"])]));
         assert_eq!(planned[7].attributes, sys::MOUNT_ATTR_NOSUID);
         assert!(flags(planned[7].attributes) == MountFlags::NOSUID);
+        let planned = plan(&spec(vec![mount("/dev", "tmpfs", "tmpfs", &["strictatime", "mode=755"])]));
+        assert!(flags(planned[1].attributes) == MountFlags::STRICTATIME);
     }
 }

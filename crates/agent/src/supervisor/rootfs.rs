@@ -122,6 +122,8 @@ fn overlay_on(lower: &[PathBuf], scratch: &Path, target: &Path) -> Result<(), (S
         opened(&path)
     };
     let (upper, work) = (made("upper")?, made("work")?);
+    // Here, because memory that was mounted on `scratch` hides what was made before.
+    mkdirs(target).map_err(|error| (format!("make {}", target.display()), error))?;
     let empty = if lower.is_empty() { Some(made("empty")?) } else { None };
     let mut layers = Vec::with_capacity(lower.len());
     for path in lower {
@@ -293,6 +295,10 @@ fn devices(build: &Build<'_>, root: &OwnedFd) -> Result<(), Errno> {
         ("ptmx", "pts/ptmx"),
     ] {
         symlinkat(target, &dev, name)?;
+    }
+    // As other runtimes have it; a kernel may be without.
+    if resolve(root, Path::new("/proc/kcore")).is_ok() {
+        symlinkat("/proc/kcore", &dev, "core")?;
     }
     let linux = build.spec.linux().as_ref();
     let of_spec = linux.and_then(|linux| linux.devices().as_ref()).into_iter().flatten();

@@ -1,7 +1,7 @@
 //! The system calls that no crate of ours wraps safely. Each wrapper is safe to call from a single-threaded process.
 #![expect(
     unsafe_code,
-    reason = "raw system calls: clone3, mount_setattr, close_range, seccomp, sigaction, an interface ioctl; and tokio's AsyncFd"
+    reason = "raw system calls: clone3, mount_setattr, close_range, seccomp, sigaction, keyctl, an interface ioctl; pre_exec; and tokio's AsyncFd"
 )]
 
 use std::io;
@@ -56,6 +56,7 @@ pub const MOUNT_ATTR_NOSUID: u64 = 0x2;
 pub const MOUNT_ATTR_NODEV: u64 = 0x4;
 pub const MOUNT_ATTR_NOEXEC: u64 = 0x8;
 pub const MOUNT_ATTR_NOATIME: u64 = 0x10;
+pub const MOUNT_ATTR_STRICTATIME: u64 = 0x20;
 
 /// Changes a mount, with all below it if `recursive`. `set` and `clear` are `MOUNT_ATTR_*`; `propagation` 0 leaves it as it is.
 pub fn mount_setattr(mount: impl AsFd, recursive: bool, set: u64, clear: u64, propagation: u64) -> io::Result<()> {
@@ -94,9 +95,12 @@ pub fn keep_only(kept: BorrowedFd<'_>) -> io::Result<OwnedFd> {
 
 /// Sets all signals to their defaults and unblocks them, as a new program expects it.
 pub fn reset_signals() {
+    // As `struct sigaction` of the kernel, not of the C library, which keeps two signals for itself: handler, flags, restorer, mask.
+    let default = [0_u64; 4];
     for signal in 1..=64 {
-        // SAFETY: SIG_DFL is valid for every signal; for those that may not be changed the call fails and nothing happens.
-        unsafe { libc::signal(signal, libc::SIG_DFL) };
+        // SAFETY: the kernel reads a struct that is as large as ours, and SIG_DFL is valid for every signal; for those that may not
+        // be changed the call fails and nothing happens.
+        unsafe { libc::syscall(libc::SYS_rt_sigaction, signal, default.as_ptr(), std::ptr::null::<u64>(), 8_usize) };
     }
     // SAFETY: the set is initialised by sigemptyset before it is used.
     unsafe {
@@ -169,6 +173,13 @@ pub fn loopback_up() -> io::Result<()> {
 pub fn register(fd: OwnedFd, interest: tokio::io::Interest) -> io::Result<tokio::io::unix::AsyncFd<OwnedFd>> {
     // SAFETY: an OwnedFd names the same open descriptor for as long as it lives, which is as long as the AsyncFd that takes it.
     unsafe { tokio::io::unix::AsyncFd::register_with_interest(fd, interest) }.map_err(Into::into)
+}
+
+/// A session keyring of its own, so that what is executed does not possess the keys of whoever started it.
+pub fn leave_keyring() -> io::Result<()> {
+    const JOIN_SESSION_KEYRING: libc::c_long = 1;
+    // SAFETY: integers and a null pointer, which stands for a new one without a name.
+    check(unsafe { libc::syscall(libc::SYS_keyctl, JOIN_SESSION_KEYRING, std::ptr::null::<libc::c_char>()) })
 }
 
 /// Ends the process at once: no destructor, no buffer, no handler of the copied parent runs.
