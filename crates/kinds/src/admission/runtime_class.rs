@@ -32,7 +32,7 @@ impl Plugin for RuntimeClass {
             object::map(pod, "spec").insert("overhead".into(), overhead.clone());
         }
         place(request, pod, &class["scheduling"])?;
-        Ok(Vec::new())
+        Ok(missing_handler(request, &class).into_iter().collect())
     }
 
     fn validate(&self, request: &Request<'_>, pod: &Value) -> Result<Verdict, Box<Status>> {
@@ -52,10 +52,6 @@ impl Plugin for RuntimeClass {
                 return Err(request.forbidden(pod, detail));
             }
             Some(_) | None => {}
-        }
-        // Kubernetes lets such a pod in, and its sandbox fails for ever.
-        if let Some(class) = &class {
-            check_handler(request, pod, class)?;
         }
         Ok(Verdict::pass())
     }
@@ -102,8 +98,8 @@ fn place(request: &Request<'_>, pod: &mut Value, scheduling: &Value) -> Result<(
     Ok(())
 }
 
-/// The handler must be kiln's own, or one that a node says it has.
-fn check_handler(request: &Request<'_>, pod: &Value, class: &Value) -> Result<(), Box<Status>> {
+/// A warning if the handler is neither kiln's own nor one that a node says it has: such a pod's sandbox fails until there is one.
+fn missing_handler(request: &Request<'_>, class: &Value) -> Option<String> {
     let handler = class["handler"].as_str().unwrap_or("");
     let nodes = request.world.list("", "nodes", "");
     let mut known: Vec<&str> = nodes
@@ -114,16 +110,15 @@ fn check_handler(request: &Request<'_>, pod: &Value, class: &Value) -> Result<()
         .chain([OWN_HANDLER])
         .collect();
     if known.contains(&handler) {
-        return Ok(());
+        return None;
     }
     known.sort_unstable();
     known.dedup();
-    let detail = format!(
-        "pod rejected: RuntimeClass {:?} has the handler {handler:?}, which this node does not have; it has: {}",
+    Some(format!(
+        "spec.runtimeClassName: RuntimeClass {:?} has the handler {handler:?}, which this node does not have; it has: {}",
         object::name(class),
         known.join(", ")
-    );
-    Err(request.forbidden(pod, &detail))
+    ))
 }
 
 #[cfg(test)]
@@ -179,12 +174,6 @@ mod tests {
     fn what_does_not_fit_is_named() {
         check(json!({"runtimeClassName": "y"}), Err("pod rejected: RuntimeClass \"y\" not found"));
         check(
-            json!({"runtimeClassName": "lost"}),
-            Err(
-                "pod rejected: RuntimeClass \"lost\" has the handler \"gone\", which this node does not have; it has: kiln, vm",
-            ),
-        );
-        check(
             json!({"overhead": {"cpu": "1"}}),
             Err("pod rejected: Pod Overhead set without corresponding RuntimeClass defined Overhead"),
         );
@@ -193,5 +182,23 @@ mod tests {
             json!({"runtimeClassName": "costly", "nodeSelector": {"disk": "slow"}}),
             Err("conflict: runtimeClass.scheduling.nodeSelector[disk] = fast; pod.spec.nodeSelector[disk] = slow"),
         );
+    }
+
+    #[test]
+    fn a_handler_that_is_not_there_is_warned_of() {
+        for (class, expect) in [
+            ("plain", &[] as &[&str]),
+            ("costly", &[]),
+            (
+                "lost",
+                &[
+                    "spec.runtimeClassName: RuntimeClass \"lost\" has the handler \"gone\", which this node does not have; it has: kiln, vm",
+                ],
+            ),
+        ] {
+            let mut pod = json!({"metadata": {"name": "p"}, "spec": {"runtimeClassName": class}});
+            let warnings = create(&crate::pod::Pod, &world(), |request| RuntimeClass.mutate(request, &mut pod));
+            assert_eq!(warnings.unwrap(), expect, "{class}");
+        }
     }
 }
