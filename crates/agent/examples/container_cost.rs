@@ -87,6 +87,7 @@ async fn pod(runtime: &BuiltIn, dir: &Path, uid: &str, resources: Resources) {
         dir: dir.join("state/pods").join(uid),
         tmpfs: Vec::new(),
         resources: Resources::default(),
+        runtime: None,
         dies_with_server: false,
     };
     let process = ProcessBuilder::default().args(vec!["/bin/true".to_owned()]).build().expect("a process");

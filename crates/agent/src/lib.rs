@@ -42,6 +42,8 @@ pub struct Config {
     pub clock: Arc<dyn meta::clock::Clock>,
     /// Runs containers.
     pub runtime: Arc<dyn runtime::Runtime>,
+    /// Other runtimes that it may have containers made by.
+    pub handlers: runtime::Handlers,
     /// Connects pods.
     pub network: Arc<dyn network::Network>,
     /// Where pods reach the API server, if they do.
@@ -82,6 +84,7 @@ impl Agent {
             client: config.client,
             clock: config.clock,
             runtime: config.runtime,
+            handlers: config.handlers,
             network: config.network,
             api_address: config.api_address,
             images: config.images,
@@ -152,7 +155,7 @@ async fn keep_registered(context: &pod::Context) {
     let mut retry = Duration::from_millis(50);
     loop {
         let (client, name) = (&context.client, &context.node_name);
-        let registered = node::register(client, name, &context.machine, context.clock.now()).await;
+        let registered = node::register(client, name, &context.machine, &context.handlers, context.clock.now()).await;
         let wait = match registered {
             Ok(()) => {
                 retry = Duration::from_millis(50);

@@ -1,8 +1,9 @@
 //! The Node object: this machine, as the API shows it. Registered at start, its heartbeat every few minutes.
 
+use crate::runtime::Handlers;
 use crate::writes;
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::{Node, NodeAddress, NodeCondition, NodeStatus, NodeSystemInfo};
+use k8s_openapi::api::core::v1::{Node, NodeAddress, NodeCondition, NodeRuntimeHandler, NodeStatus, NodeSystemInfo};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 use kube::Api;
@@ -101,7 +102,8 @@ fn go_architecture(rust: &str) -> &str {
 }
 
 /// The object, ready, as of `now`.
-fn node(name: &str, machine: &Machine, now: Timestamp) -> Node {
+fn node(name: &str, machine: &Machine, handlers: &Handlers, now: Timestamp) -> Node {
+    let handler = |name| NodeRuntimeHandler { name: Some(name), features: None };
     let os = &machine.info.operating_system;
     let arch = &machine.info.architecture;
     let labels = [("kubernetes.io/hostname", name), ("kubernetes.io/os", os), ("kubernetes.io/arch", arch)];
@@ -135,6 +137,7 @@ fn node(name: &str, machine: &Machine, now: Timestamp) -> Node {
                 last_transition_time: Some(Time(now)),
             }]),
             node_info: Some(machine.info.clone()),
+            runtime_handlers: Some(handlers.names().into_iter().map(handler).collect()),
             ..NodeStatus::default()
         }),
     }
@@ -145,10 +148,11 @@ pub(crate) async fn register(
     client: &kube::Client,
     name: &str,
     machine: &Machine,
+    handlers: &Handlers,
     now: Timestamp,
 ) -> Result<(), kube::Error> {
     let api: Api<Node> = Api::all(client.clone());
-    let wanted = node(name, machine, now);
+    let wanted = node(name, machine, handlers, now);
     match api.create(&writes::post(), &wanted).await {
         Ok(_) => {}
         Err(kube::Error::Api(status)) if status.code == 409 => {
@@ -201,8 +205,9 @@ mod tests {
             let status = node.status.as_ref().unwrap();
             status.conditions.as_ref().unwrap()[0].last_transition_time.clone().unwrap().0
         };
-        let before = node("n", &machine, at(1));
-        let mut now = node("n", &machine, at(9));
+        let handlers = Handlers::default();
+        let before = node("n", &machine, &handlers, at(1));
+        let mut now = node("n", &machine, &handlers, at(9));
         assert_eq!(since(&now), at(9));
         keep_transition_time(now.status.as_mut().unwrap(), before.status.as_ref());
         assert_eq!(since(&now), at(1));

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use agent::images::collect::{self, Thresholds};
 use agent::images::supply::Supply;
+use agent::runtime::Handlers;
 use apiserver::auth::{Pki, TokenKeys, Trust, User};
 use apiserver::{ApiServer, Config, Limits, Sealer};
 use meta::clock::Clock;
@@ -30,6 +31,8 @@ pub struct Options {
     pub data_dir: PathBuf,
     /// Images; their directory is shared with other servers and `kiln image`.
     pub images: Supply,
+    /// What other runtimes containers may be made by.
+    pub handlers: Handlers,
     /// How full images may make the disk; `None` leaves that to another server.
     pub room: Option<Thresholds>,
     /// Address of the HTTPS listener; `None` serves only this process.
@@ -131,6 +134,7 @@ impl Server {
             client: client("agent"),
             clock: clock.clone(),
             runtime: Arc::new(runtime),
+            handlers: options.handlers,
             network: network.network(),
             api_address: socket.as_ref().and_then(|socket| socket.address_for_pods),
             images: images.clone(),

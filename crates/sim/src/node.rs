@@ -45,6 +45,7 @@ impl Node {
             client,
             clock,
             runtime: Arc::new(self.runtime.clone()),
+            handlers: agent::runtime::Handlers::default(),
             network: Arc::new(agent::network::Alone),
             api_address: None,
             images: Arc::new(FakeImages::default()),

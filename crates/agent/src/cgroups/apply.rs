@@ -84,6 +84,11 @@ pub fn join(dir: &Path) -> io::Result<()> {
     write_existing(&dir.join("cgroup.procs"), "0")
 }
 
+/// Puts another process into `dir`.
+pub fn put(dir: &Path, pid: u32) -> io::Result<()> {
+    write_existing(&dir.join("cgroup.procs"), &pid.to_string())
+}
+
 /// Makes `dir` if need be and puts the calling process into it. The last process to leave may remove it between the two.
 pub fn make_and_join(dir: &Path) -> io::Result<()> {
     for _ in 0..3 {
@@ -246,7 +251,7 @@ mod tests {
                     base: base.into(),
                     controllers: vec!["cpu".into(), "memory".into(), "pids".into()],
                 }),
-                v1: Default::default(),
+                ..Hierarchy::default()
             },
             instance: "kiln-t".into(),
         }

@@ -38,8 +38,15 @@ pub fn hierarchy(mountinfo: &str, own: &str, is_root: bool) -> Hierarchy {
             found.unified.get_or_insert(Unified { base, controllers: Vec::new() });
             continue;
         }
+        if mount.fs_type != "cgroup" {
+            continue;
+        }
+        let is_ours = |option: &str| CONTROLLERS.contains(&option);
+        if !mount.options.split(',').any(is_ours) && is_root {
+            found.others.push(mount.point.clone());
+        }
         for controller in CONTROLLERS {
-            if mount.fs_type != "cgroup" || !mount.options.split(',').any(|o| o == controller) {
+            if !mount.options.split(',').any(|o| o == controller) {
                 continue;
             }
             let base = match own_path(own, controller) {
@@ -102,6 +109,7 @@ mod tests {
 31 23 0:28 / /sys/fs/cgroup rw,relatime - tmpfs tmpfs rw,mode=755
 32 31 0:29 / /sys/fs/cgroup/cpu,cpuacct rw,relatime - cgroup cgroup rw,cpu,cpuacct
 35 31 0:32 / /sys/fs/cgroup/memory rw,relatime - cgroup cgroup rw,memory
+38 31 0:35 / /sys/fs/cgroup/devices rw,relatime - cgroup cgroup rw,devices
 39 31 0:36 / /sys/fs/cgroup/pids rw,relatime - cgroup cgroup rw,pids
 41 31 0:38 / /sys/fs/cgroup/unified rw,relatime - cgroup2 cgroup2 rw
 ";
@@ -112,6 +120,7 @@ mod tests {
         let found = hierarchy(HYBRID, "5:memory:/a/b\n0::/\n", true);
         assert_eq!(found.v1["cpu"], Path::new("/sys/fs/cgroup/cpu,cpuacct").to_owned());
         assert_eq!(found.v1["memory"], Path::new("/sys/fs/cgroup/memory").to_owned());
+        assert_eq!(found.others, [Path::new("/sys/fs/cgroup/devices")]);
         assert_eq!(found.unified.unwrap().base, Path::new("/sys/fs/cgroup/unified"));
     }
 

@@ -23,6 +23,9 @@ pub struct Hierarchy {
     pub unified: Option<Unified>,
     /// v1 trees by controller: the directory under which kiln makes its own.
     pub v1: BTreeMap<String, PathBuf>,
+    /// Every other v1 tree: other runtimes put containers into those too.
+    #[serde(default)]
+    pub others: Vec<PathBuf>,
 }
 
 /// The v2 tree.
@@ -56,7 +59,7 @@ pub fn instance(state_dir: &Path) -> String {
 impl Cgroups {
     /// Those of [`CONTROLLERS`] whose limits no tree can hold.
     pub fn unlimited(&self) -> Vec<&'static str> {
-        let Hierarchy { unified, v1 } = &self.hierarchy;
+        let Hierarchy { unified, v1, others: _ } = &self.hierarchy;
         let has = |name: &str| {
             v1.contains_key(name) || unified.iter().any(|tree| tree.controllers.iter().any(|known| known == name))
         };
@@ -71,7 +74,19 @@ impl Cgroups {
     /// This server's top directory in every tree; v2 first.
     pub fn instance_dirs(&self) -> Vec<PathBuf> {
         let unified = self.hierarchy.unified.iter().map(|tree| &tree.base);
-        unified.chain(self.hierarchy.v1.values()).map(|base| base.join(&self.instance)).collect()
+        let v1 = self.hierarchy.v1.values().chain(&self.hierarchy.others);
+        unified.chain(v1).map(|base| base.join(&self.instance)).collect()
+    }
+
+    /// Where a run of a container is in every v1 tree, of which the built-in runtime uses those it sets limits in.
+    pub fn v1_dirs(&self, pod_uid: &str, container: &str, attempt: u32) -> Vec<PathBuf> {
+        let own = plan::container_path(&self.instance, pod_uid, container, attempt);
+        let mut dirs: Vec<_> =
+            self.hierarchy.v1.values().chain(&self.hierarchy.others).map(|base| base.join(&own)).collect();
+        // Two controllers may share a tree.
+        dirs.sort();
+        dirs.dedup();
+        dirs
     }
 
     /// The v2 leaf that all supervisors of this server sit in, apart from the server and from the containers.

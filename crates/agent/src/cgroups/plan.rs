@@ -49,6 +49,11 @@ pub fn container_name(container: &str, attempt: u32) -> String {
     format!("{container}.{attempt}")
 }
 
+/// Where a run of a container is in every tree, below kiln's base there.
+pub fn container_path(instance: &str, pod_uid: &str, container: &str, attempt: u32) -> PathBuf {
+    Path::new(instance).join(pod_name(pod_uid)).join(container_name(container, attempt))
+}
+
 /// What a pod gets.
 pub fn pod(cgroups: &Cgroups, pod_uid: &str, resources: &Resources) -> Plan {
     let parents = [Path::new(&cgroups.instance)];
@@ -60,7 +65,7 @@ pub fn pod(cgroups: &Cgroups, pod_uid: &str, resources: &Resources) -> Plan {
 pub fn container(cgroups: &Cgroups, pod_uid: &str, container: &str, attempt: u32, resources: &Resources) -> Plan {
     let instance = Path::new(&cgroups.instance);
     let pod = instance.join(pod_name(pod_uid));
-    let own = pod.join(container_name(container, attempt));
+    let own = container_path(&cgroups.instance, pod_uid, container, attempt);
     let parents = [instance, pod.as_path()];
     plan(&cgroups.hierarchy, &parents, &own, resources, Level::Container)
 }
@@ -143,10 +148,10 @@ fn demands(resources: &Resources) -> Vec<(&'static str, Files, Files)> {
         cpu.1.push(("cpu.weight", cpu_weight(shares).to_string()));
     }
     if let Some(milli) = resources.cpu_limit_milli {
-        let quota = milli.saturating_mul(CPU_PERIOD_US / 1000).max(CPU_QUOTA_MIN_US);
-        cpu.0.push(("cpu.cfs_period_us", CPU_PERIOD_US.to_string()));
+        let (quota, period) = cpu_quota(milli);
+        cpu.0.push(("cpu.cfs_period_us", period.to_string()));
         cpu.0.push(("cpu.cfs_quota_us", quota.to_string()));
-        cpu.1.push(("cpu.max", format!("{quota} {CPU_PERIOD_US}")));
+        cpu.1.push(("cpu.max", format!("{quota} {period}")));
     }
     if !cpu.0.is_empty() {
         demands.push(("cpu", cpu.0, cpu.1));
@@ -169,8 +174,13 @@ fn enabling(controllers: &[String]) -> String {
     words.join(" ")
 }
 
+/// How much of which time a limit is, in microseconds.
+pub fn cpu_quota(milli: u64) -> (u64, u64) {
+    (milli.saturating_mul(CPU_PERIOD_US / 1000).max(CPU_QUOTA_MIN_US), CPU_PERIOD_US)
+}
+
 /// The kubelet's rule: 1024 shares a core, never under 2; the kernel's ceiling is 262144.
-fn cpu_shares(milli: u64) -> u64 {
+pub fn cpu_shares(milli: u64) -> u64 {
     (milli.saturating_mul(1024) / 1000).clamp(2, 262_144)
 }
 
@@ -206,6 +216,7 @@ mod tests {
                     controllers: controllers.iter().map(|c| c.to_string()).collect(),
                 }),
                 v1: BTreeMap::from_iter(v1),
+                others: Vec::new(),
             },
             instance: "kiln-1".into(),
         }

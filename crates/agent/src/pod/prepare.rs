@@ -10,8 +10,11 @@ use crate::runtime::{Resources, RuntimeError, Sandbox};
 use crate::volumes;
 use crate::volumes::downward::Subject;
 use k8s_openapi::api::core::v1::{Pod, PodSpec};
+use k8s_openapi::api::node::v1::RuntimeClass;
+use kube::Api;
 use std::net::Ipv4Addr;
 use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
 
 /// Why it did not work, and the event that says so.
 struct Setback {
@@ -56,6 +59,7 @@ impl Worker {
         let dir = self.pod_dir(pod);
         let hostname = self.hostname(pod, spec);
         if self.sandbox.is_none() {
+            let runtime = self.runtime(spec).await.map_err(sandbox_failed)?;
             let (address, host_network, network) = self.connect(pod, spec).await?;
             let sandbox = Sandbox {
                 pod_uid: uid(pod).to_owned(),
@@ -67,6 +71,7 @@ impl Worker {
                 tmpfs: volumes::tmpfs(&dir, spec),
                 dir: dir.clone(),
                 resources: Resources { pids_limit: context.pod_max_pids, ..resources::of_pod(spec) },
+                runtime,
                 dies_with_server: context.pods_die_with_server,
             };
             let created = context.runtime.create(sandbox, network).await;
@@ -88,6 +93,20 @@ impl Worker {
             .map_err(|error| failed_mount(error.to_string()))?;
         self.freshness.filled(sources.tokens);
         Ok(())
+    }
+
+    /// The program of the runtime that the pod's class asks for; none for the built-in one.
+    async fn runtime(&self, spec: &PodSpec) -> Result<Option<PathBuf>, String> {
+        let Some(class) = spec.runtime_class_name.as_deref().filter(|class| !class.is_empty()) else {
+            return Ok(None);
+        };
+        let classes: Api<RuntimeClass> = Api::all(self.context.client.clone());
+        let class = classes.get(class).await.map_err(|error| match error {
+            kube::Error::Api(status) => status.message,
+            other => other.to_string(),
+        })?;
+        let found = self.context.handlers.program(&class.handler);
+        found.map(|program| program.map(Path::to_owned)).map_err(|why| format!("failed to get sandbox runtime: {why}"))
     }
 
     /// The pod's network: its address, whether it is the host's, and its namespace.

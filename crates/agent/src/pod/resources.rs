@@ -35,7 +35,7 @@ pub fn of_container(container: &Container) -> Resources {
 }
 
 /// The pod as a whole: the sum of its containers and sidecars, or its greediest init container with the sidecars before it if that is
-/// more (KEP-753). It is limited only where every container is.
+/// more (KEP-753), and what its RuntimeClass costs. It is limited only where every container is.
 pub fn of_pod(spec: &PodSpec) -> Resources {
     let apps: Vec<Resources> = spec.containers.iter().map(of_container).collect();
     let inits: Vec<(Role, Resources)> =
@@ -53,13 +53,15 @@ pub fn of_pod(spec: &PodSpec) -> Resources {
         Some(most.max(apps))
     };
     let limit = |field: fn(&Resources) -> Option<u64>| most(&field);
-    let request = |field: fn(&Resources) -> Option<u64>| {
-        most(&|resources| Some(field(resources).unwrap_or(0))).filter(|request| 0 < *request)
-    };
+    let request = |field: fn(&Resources) -> Option<u64>| most(&|resources| Some(field(resources).unwrap_or(0)));
+    let (cpu, memory) = (thousandths(spec.overhead.as_ref(), "cpu"), units(spec.overhead.as_ref(), "memory"));
+    let and = |overhead: Option<u64>| move |amount: u64| amount.saturating_add(overhead.unwrap_or(0));
     Resources {
-        cpu_request_milli: request(|resources| resources.cpu_request_milli),
-        cpu_limit_milli: limit(|resources| resources.cpu_limit_milli),
-        memory_limit_bytes: limit(|resources| resources.memory_limit_bytes),
+        cpu_request_milli: request(|resources| resources.cpu_request_milli)
+            .map(and(cpu))
+            .filter(|request| 0 < *request),
+        cpu_limit_milli: limit(|resources| resources.cpu_limit_milli).map(and(cpu)),
+        memory_limit_bytes: limit(|resources| resources.memory_limit_bytes).map(and(memory)),
         pids_limit: None,
     }
 }

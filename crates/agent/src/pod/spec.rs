@@ -4,14 +4,13 @@ use super::env::{Environment, complete, expand};
 use super::user::Identity;
 use super::{files, resources};
 use crate::images::ImageConfig;
-use crate::runtime::Resources;
 use crate::supervisor::seccomp;
 use crate::volumes;
 use crate::volumes::subpath;
 use k8s_openapi::api::core::v1::{Container, Pod, PodSpec, SeccompProfile, SecurityContext, Volume, VolumeMount};
 use oci_spec::runtime::{
-    Capabilities, Capability, Linux, LinuxBuilder, LinuxCapabilitiesBuilder, LinuxCpu, LinuxDevice, LinuxMemory,
-    LinuxNamespace, LinuxNamespaceType, LinuxResources, LinuxSeccomp, Mount, Process, Root, Spec, User,
+    Capabilities, Capability, Linux, LinuxBuilder, LinuxCapabilitiesBuilder, LinuxDevice, LinuxNamespace,
+    LinuxNamespaceType, LinuxSeccomp, Mount, Process, Root, Spec, User,
 };
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -93,7 +92,7 @@ pub fn build(from: &Ingredients<'_>) -> Result<Spec, String> {
 
     let is_privileged = context.privileged == Some(true);
     let capabilities = if is_privileged { all_capabilities() } else { capabilities(&context)? };
-    let mut linux = linux(from.container, pod_spec);
+    let mut linux = linux(pod_spec);
     if is_privileged {
         linux.set_masked_paths(None);
         linux.set_readonly_paths(None);
@@ -310,7 +309,8 @@ pub fn volume_of<'a>(
     Ok((volume, source))
 }
 
-fn linux(container: &Container, pod_spec: &PodSpec) -> Linux {
+/// Limits are not in it: they come with the container, as each runtime is to have them.
+fn linux(pod_spec: &PodSpec) -> Linux {
     let mut namespaces = vec![
         LinuxNamespaceType::Pid,
         LinuxNamespaceType::Mount,
@@ -332,34 +332,10 @@ fn linux(container: &Container, pod_spec: &PodSpec) -> Linux {
     let strings = |list: &[&str]| list.iter().map(|path| (*path).to_owned()).collect::<Vec<_>>();
     LinuxBuilder::default()
         .namespaces(namespaces)
-        .resources(linux_resources(&resources::of_container(container)))
         .masked_paths(strings(&MASKED_PATHS))
         .readonly_paths(strings(&READONLY_PATHS))
         .build()
         .expect("every field of Linux has a default")
-}
-
-/// The same limits in the spec's own words, for runtimes that read only the spec.
-fn linux_resources(resources: &Resources) -> LinuxResources {
-    let signed = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
-    let mut cpu = LinuxCpu::default();
-    let shares = resources.cpu_request_milli.unwrap_or(0).saturating_mul(1024) / 1000;
-    cpu.set_shares(Some(shares.clamp(2, 262_144)));
-    if let Some(milli) = resources.cpu_limit_milli {
-        cpu.set_period(Some(100_000));
-        // The kernel refuses quotas under one millisecond.
-        cpu.set_quota(Some(signed(milli.saturating_mul(100)).max(1_000)));
-    }
-    let mut linux = LinuxResources::default();
-    linux.set_cpu(Some(cpu));
-    if let Some(bytes) = resources.memory_limit_bytes {
-        let mut memory = LinuxMemory::default();
-        memory.set_limit(Some(signed(bytes)));
-        // No swap beyond the limit, as the kubelet has it by default.
-        memory.set_swap(Some(signed(bytes)));
-        linux.set_memory(Some(memory));
-    }
-    linux
 }
 
 #[cfg(test)]

@@ -18,7 +18,6 @@ fn of_pod(spec: &PodSpec) -> Option<String> {
         ("hostIPC", spec.host_ipc == Some(true)),
         ("hostUsers", spec.host_users == Some(false)),
         ("shareProcessNamespace", spec.share_process_namespace == Some(true)),
-        ("runtimeClassName", spec.runtime_class_name.is_some()),
         ("resourceClaims", is_some_and_not_empty(spec.resource_claims.as_deref())),
         ("readinessGates", is_some_and_not_empty(spec.readiness_gates.as_deref())),
     ];

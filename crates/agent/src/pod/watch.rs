@@ -9,7 +9,7 @@ use super::{Images, is_terminal, log_dir_name, name, namespace, phase, uid};
 use crate::events::Recorder;
 use crate::network::Network;
 use crate::node::Machine;
-use crate::runtime::{PodSandbox, Runtime};
+use crate::runtime::{Handlers, PodSandbox, Runtime};
 use crate::volumes;
 use futures::StreamExt;
 use k8s_openapi::api::core::v1::{Pod, PodStatus};
@@ -37,6 +37,7 @@ pub(crate) struct Context {
     pub(crate) client: kube::Client,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) runtime: Arc<dyn Runtime>,
+    pub(crate) handlers: Handlers,
     pub(crate) images: Arc<dyn Images>,
     pub(crate) recorder: Recorder,
     pub(crate) dial: Arc<dyn Dial>,

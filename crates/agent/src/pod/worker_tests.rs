@@ -155,6 +155,7 @@ impl World {
             client,
             clock: self.clock.clone(),
             runtime: Arc::new(self.runtime.clone()),
+            handlers: crate::runtime::Handlers::new([("runc".to_owned(), "/bin/runc".into())]),
             images: self.images.clone() as Arc<dyn super::super::Images>,
             recorder,
             dial: self.network.clone() as Arc<dyn Dial>,

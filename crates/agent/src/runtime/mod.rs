@@ -2,8 +2,10 @@
 
 pub mod builtin;
 pub mod fake;
+mod handlers;
 mod streams;
 
+pub use handlers::Handlers;
 pub use streams::{Attach, Exec, Reader, Resize, Stdin, Streams, Writer};
 
 use jiff::Timestamp;
@@ -33,6 +35,9 @@ pub struct Sandbox {
     pub dir: PathBuf,
     /// tmpfs mounts the supervisor makes in its own mount namespace (secret volumes, emptyDir medium Memory).
     pub tmpfs: Vec<Tmpfs>,
+    /// The OCI runtime whose containers it has, if not those of the built-in one.
+    #[serde(default)]
+    pub runtime: Option<PathBuf>,
     /// Limits on the pod as a whole, summed from its containers.
     pub resources: Resources,
     /// Containers are killed and everything is removed when the server that started them is gone (ephemeral servers).

@@ -1,5 +1,5 @@
 //! How a supervisor learns whether a program was executed: a pipe that execve closes. A byte says that all that is left is execve;
-//! what follows is why it failed.
+//! what follows is why it failed. Where another runtime executes the program, its process is told in the same way.
 
 use super::protocol::Failure;
 use nix::fcntl::OFlag;
@@ -20,6 +20,8 @@ pub enum Birthday {
     /// Its process is still at work.
     Unborn,
     Executed,
+    /// In another process than the one that was watched, which has ended or is about to.
+    ExecutedAs(u32),
     Failed(Failure),
 }
 
@@ -70,6 +72,9 @@ fn verdict(said: &[u8]) -> Birthday {
     if report.is_empty() && executed {
         return Birthday::Executed;
     }
+    if let (true, Ok(pid)) = (executed, serde_json::from_slice(report)) {
+        return Birthday::ExecutedAs(pid);
+    }
     Birthday::Failed(
         serde_json::from_slice(report)
             .unwrap_or_else(|_| Failure::Create("the container's first process was killed during its set-up".into())),
@@ -85,6 +90,8 @@ mod tests {
         let failure = Failure::Start { message: "m".into(), exit_code: 127 };
         let text = serde_json::to_vec(&failure).unwrap();
         assert!(matches!(verdict(b"+"), Birthday::Executed));
+        assert!(matches!(verdict(b"+42"), Birthday::ExecutedAs(42)));
+        assert!(matches!(verdict(b"42"), Birthday::Failed(_)));
         for said in [text.clone(), [b"+".as_slice(), &text].concat()] {
             assert!(matches!(verdict(&said), Birthday::Failed(seen) if seen == failure));
         }

@@ -1,6 +1,7 @@
 //! Makes a supervisor out of a fresh process: session, cgroup, the pod's namespaces and mounts, the socket. And undoes it.
 
 use super::container::shm;
+use super::oci::{self, Keeper, Outside};
 use super::{protocol, sys};
 use crate::cgroups::{apply, plan};
 use nix::sched::{CloneFlags, setns, unshare};
@@ -26,6 +27,9 @@ pub struct Booted {
     pub lifeline: Option<OwnedFd>,
     /// The machine's own, for the end of pods that end with their server: nobody else takes the server's network down then.
     pub host_network: Option<File>,
+    /// For pods of another runtime.
+    pub outside: Option<Outside>,
+    pub keeper: Option<Keeper>,
     /// What could not be had, for the server's log.
     pub shortfalls: Vec<String>,
 }
@@ -55,6 +59,11 @@ pub fn boot(dir: &Path) -> Result<Booted, String> {
         (true, Some(_)) => File::open("/proc/self/ns/net").ok(),
         _ => None,
     };
+    let others = match &sandbox.runtime {
+        Some(_) => Some(adopt_orphans(&boot).map_err(|e| format!("failed to prepare for another runtime: {e}"))?),
+        None => None,
+    };
+    let (outside, keeper) = others.unzip();
     if let Some(path) = &boot.network_namespace {
         let network = File::open(path).map_err(|e| format!("failed to open the pod's network namespace: {e}"))?;
         setns(network, CloneFlags::CLONE_NEWNET)
@@ -77,7 +86,7 @@ pub fn boot(dir: &Path) -> Result<Booted, String> {
         tmpfs(&wanted.path, &options)?;
     }
     let listener = listen(dir).map_err(|e| format!("failed to listen in {}: {e}", dir.display()))?;
-    Ok(Booted { boot, listener, lifeline, host_network, shortfalls })
+    Ok(Booted { boot, listener, lifeline, host_network, outside, keeper, shortfalls })
 }
 
 /// What belongs to the server's session, terminal and fate is not ours.
@@ -92,6 +101,12 @@ fn leave_the_server() -> Result<(), String> {
     let _ = prctl::set_name(c"kiln-supervisor");
     // No process of a container may look into this one while it becomes the container's.
     prctl::set_dumpable(false).map_err(|e| format!("failed to protect the process: {e}"))
+}
+
+/// The containers of another runtime become this process's children when the runtime ends.
+fn adopt_orphans(boot: &protocol::Boot) -> io::Result<(Outside, Keeper)> {
+    prctl::set_child_subreaper(true)?;
+    Ok((Outside::remember()?, Keeper::start(&boot.cgroups, &boot.sandbox.pod_uid)?))
 }
 
 fn take_stdin(is_lifeline: bool) -> Result<Option<OwnedFd>, String> {
@@ -154,7 +169,7 @@ pub fn undo_network(boot: &protocol::Boot, host_network: &File) {
 
 /// Removes what a supervisor keeps in the pod's directory; the exit records stay.
 pub fn remove_files(dir: &Path) {
-    for directory in ["rootfs", "shm"] {
+    for directory in ["rootfs", "shm", oci::STATE] {
         let _ = crate::trees::remove(&dir.join(directory));
     }
     for file in [protocol::SOCKET, protocol::BOOT] {

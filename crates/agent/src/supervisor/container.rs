@@ -4,6 +4,7 @@ use super::audience::Audience;
 use super::birth::Birth;
 use super::child::{self, Stdio};
 use super::handover;
+use super::oci::{self, Order, Outside, Ward};
 use super::protocol::{Boot, Failure};
 use super::sys::{self, Cloned};
 use crate::cgroups::{apply, plan};
@@ -14,7 +15,7 @@ use nix::fcntl::OFlag;
 use nix::unistd::pipe2;
 use oci_spec::runtime::Spec;
 use rustix::fs::{Mode, OFlags};
-use rustix::process::{Signal, WaitId, WaitIdOptions, pidfd_send_signal, waitid};
+use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, pidfd_open, pidfd_send_signal, waitid};
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, OwnedFd};
@@ -52,6 +53,8 @@ pub struct Live {
     log: LogWriter,
     stop_signal: i32,
     pub cgroup: plan::Plan,
+    /// What another runtime knows of it.
+    pub ward: Option<Ward>,
     /// Keeps `kiln image rm` from removing what the root is made of.
     _layers: Vec<OwnedFd>,
 }
@@ -74,14 +77,24 @@ pub fn shm(pod_dir: &Path) -> PathBuf {
 /// Starts the first process. Limits that could not be set are added to `shortfalls`.
 pub fn launch(
     boot: &Boot,
+    outside: Option<&Outside>,
     container: Container,
     now: Timestamp,
     shortfalls: &mut Vec<String>,
 ) -> Result<Live, Failure> {
     let (uid, name) = (&boot.sandbox.pod_uid, &container.name);
-    let cgroup = plan::container(&boot.cgroups, uid, name, container.attempt, &container.resources);
+    let mut cgroup = plan::container(&boot.cgroups, uid, name, container.attempt, &container.resources);
     shortfalls.extend(apply::apply(&cgroup));
-    let launched = launch_in(boot, &cgroup, container, now);
+    let by = match (&boot.sandbox.runtime, outside) {
+        (Some(runtime), Some(outside)) => {
+            // Other runtimes use every tree: what they make there is to be joined by further programs, and to go.
+            cgroup.v1 = boot.cgroups.v1_dirs(uid, name, container.attempt);
+            let ward = Ward::new(runtime, &boot.sandbox.dir, uid, name, container.attempt);
+            By::Another { ward, outside }
+        }
+        _ => By::Ourselves,
+    };
+    let launched = launch_in(boot, by, &cgroup, container, now);
     if launched.is_err() {
         remove_cgroup(&cgroup);
     }
@@ -110,7 +123,19 @@ pub fn open_cgroup(dir: &Path) -> Option<OwnedFd> {
     rustix::fs::open(dir, flags, Mode::empty()).ok()
 }
 
-fn launch_in(boot: &Boot, cgroup: &plan::Plan, container: Container, now: Timestamp) -> Result<Live, Failure> {
+/// Which runtime makes a container.
+enum By<'a> {
+    Ourselves,
+    Another { ward: Ward, outside: &'a Outside },
+}
+
+fn launch_in(
+    boot: &Boot,
+    by: By<'_>,
+    cgroup: &plan::Plan,
+    container: Container,
+    now: Timestamp,
+) -> Result<Live, Failure> {
     let pod_dir = &boot.sandbox.dir;
     let layers = crate::images::hold(&container.rootfs.lower).map_err(|e| failed("use the image", e))?;
     let log = LogWriter::open(&container.log_path)
@@ -142,23 +167,51 @@ fn launch_in(boot: &Boot, cgroup: &plan::Plan, container: Container, now: Timest
             stderr: stderr_end.as_ref().map(AsFd::as_fd),
         },
     };
-    let directory = cgroup.unified.as_deref().and_then(open_cgroup);
     let scratch = scratch(pod_dir, &container.name, container.attempt);
     let shm = shm(pod_dir);
-    let child = child::Birth {
-        container: &container,
-        cgroup,
-        scratch: &scratch,
-        shm: &shm,
-        host_network: boot.sandbox.host_network,
-        stdio,
-        status: status_end.as_fd(),
+    let failed_to_clone = |e| failed("clone the container's process", e);
+    let (cloned, ward) = match by {
+        By::Ourselves => {
+            let directory = cgroup.unified.as_deref().and_then(open_cgroup);
+            let flags = libc::CLONE_NEWPID | libc::CLONE_NEWNS;
+            let cloned = sys::clone3(flags, directory.as_ref().map(AsFd::as_fd)).map_err(failed_to_clone)?;
+            if let Cloned::Child = cloned {
+                child::run(&child::Birth {
+                    container: &container,
+                    cgroup,
+                    scratch: &scratch,
+                    shm: &shm,
+                    host_network: boot.sandbox.host_network,
+                    stdio,
+                    status: status_end.as_fd(),
+                });
+            }
+            (cloned, None)
+        }
+        By::Another { ward, outside } => {
+            let (uid, name) = (&boot.sandbox.pod_uid, &container.name);
+            let own = plan::container_path(&boot.cgroups.instance, uid, name, container.attempt);
+            let supervisor = std::process::id();
+            let cloned = sys::clone3(libc::CLONE_NEWNS, None).map_err(failed_to_clone)?;
+            if let Cloned::Child = cloned {
+                oci::run(&Order {
+                    ward: &ward,
+                    container: &container,
+                    outside,
+                    supervisor,
+                    cgroup,
+                    cgroup_path: &Path::new("/").join(own),
+                    scratch: &scratch,
+                    shm: &shm,
+                    stdio,
+                    status: status_end.as_fd(),
+                });
+            }
+            (cloned, Some(ward))
+        }
     };
-    let flags = libc::CLONE_NEWPID | libc::CLONE_NEWNS;
-    let cloned = sys::clone3(flags, directory.as_ref().map(AsFd::as_fd))
-        .map_err(|e| failed("clone the container's process", e))?;
     match cloned {
-        Cloned::Child => child::run(&child),
+        Cloned::Child => sys::exit_now(1),
         Cloned::Parent { pid, pidfd } => Ok(Live {
             name: container.name,
             attempt: container.attempt,
@@ -177,6 +230,7 @@ fn launch_in(boot: &Boot, cgroup: &plan::Plan, container: Container, now: Timest
             log,
             stop_signal: container.stop_signal,
             cgroup: cgroup.clone(),
+            ward,
             _layers: layers,
         }),
     }
@@ -202,6 +256,17 @@ impl Live {
         };
         self.stdout = master.try_clone().ok().map(File::from);
         self.terminal = Some(master);
+    }
+
+    /// Goes on with the process that another runtime has made, which is this one's child since the runtime has ended.
+    pub fn become_process(&mut self, pid: u32) -> io::Result<()> {
+        let found = i32::try_from(pid).ok().and_then(Pid::from_raw).ok_or(io::ErrorKind::InvalidData)?;
+        let pidfd = pidfd_open(found, PidfdFlags::empty())?;
+        let midwife = std::mem::replace(&mut self.pidfd, pidfd);
+        self.pid = pid;
+        // It is exiting: this wait is short.
+        let _ = waitid(WaitId::PidFd(midwife.as_fd()), WaitIdOptions::EXITED);
+        Ok(())
     }
 
     /// Copies what the container has written into its log and to those attached. An output at its end is closed.

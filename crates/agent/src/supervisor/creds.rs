@@ -158,7 +158,7 @@ fn bits(set: &Capabilities) -> u64 {
 }
 
 /// The kernel's number (linux/capability.h).
-fn number(capability: Capability) -> u32 {
+pub fn number(capability: Capability) -> u32 {
     use Capability::*;
     match capability {
         Chown => 0,

@@ -23,6 +23,7 @@ mod devices;
 pub(crate) mod handover;
 mod joined;
 mod mounts;
+mod oci;
 mod program;
 pub(crate) mod protocol;
 pub(crate) mod records;
@@ -70,8 +71,13 @@ fn run(dir: &Path) -> Result<(), String> {
     println!("{}", protocol::READY);
     std::io::stdout().flush().map_err(|e| format!("failed to report: {e}"))?;
     boot::close_stdout()?;
-    let supervisor = serve::Supervisor::new(booted.boot, booted.listener, booted.lifeline, booted.shortfalls);
+    let supervisor =
+        serve::Supervisor::new(booted.boot, booted.listener, booted.lifeline, booted.outside, booted.shortfalls);
     let end = supervisor.serve().map_err(|e| format!("failed to wait: {e}"))?;
+    // Nothing lives that it would have to end, and it is in a cgroup that is to go.
+    if let Some(keeper) = booted.keeper {
+        keeper.dismiss();
+    }
     boot::undo(&boot);
     match end {
         serve::End::Removed(farewell) => farewell.send(),

@@ -39,48 +39,79 @@ pub struct Build<'a> {
     pub own_cgroup_namespace: bool,
 }
 
-/// Builds the root and makes it this process's. Errors name what failed.
-pub fn enter(build: &Build<'_>) -> Result<(), String> {
-    let merged = build.scratch.join("merged");
-    mkdirs(&merged).map_err(|e| said("make", &merged, e))?;
-    overlay(&build.rootfs.lower, build.scratch, &merged)?;
+/// The layers of a root, mounted over each other in the run's own directory.
+pub struct Laid {
+    pub root: OwnedFd,
+    /// The further overlays in it.
+    overlays: Vec<OwnedFd>,
+    /// What hides directories.
+    masks: Vec<OwnedFd>,
+}
+
+/// Where a run's root is mounted.
+pub fn merged(scratch: &Path) -> PathBuf {
+    scratch.join("merged")
+}
+
+/// Mounts what the root is made of. Masks and overlays stay writable until [`Laid`] is told, for mounts below them to have their directories.
+pub fn lay(rootfs: &Rootfs, scratch: &Path) -> Result<Laid, String> {
+    let merged = merged(scratch);
+    overlay(&rootfs.lower, scratch, &merged)?;
     let root = open(&merged, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
         .map_err(|e| said("open", &merged, e))?;
-
-    let mut to_be_readonly = Vec::new();
-    for (index, (host, inside)) in build.rootfs.overlays.iter().enumerate() {
-        let scratch = build.scratch.join(format!("overlay-{index}"));
-        let place = make_target(&root, inside, Target::Directory).map_err(|e| said("make", inside, e))?;
+    let mut laid = Laid { root, overlays: Vec::new(), masks: Vec::new() };
+    for (index, (host, inside)) in rootfs.overlays.iter().enumerate() {
+        let scratch = scratch.join(format!("overlay-{index}"));
+        let place = make_target(&laid.root, inside, Target::Directory).map_err(|e| said("make", inside, e))?;
         overlay(std::slice::from_ref(host), &scratch, &through(&place))?;
-        to_be_readonly.push(resolve(&root, inside).map_err(|e| said("open", inside, e))?);
+        laid.overlays.push(resolve(&laid.root, inside).map_err(|e| said("open", inside, e))?);
     }
-    // Masks stay writable until every mount below them has its directory.
-    let mut masks = Vec::new();
-    for path in &build.rootfs.masked {
-        masks.extend(mask(&root, path).map_err(|e| said("mask", path, e))?);
+    for path in &rootfs.masked {
+        laid.masks.extend(mask(&laid.root, path).map_err(|e| said("mask", path, e))?);
     }
+    Ok(laid)
+}
+
+impl Laid {
+    /// Makes the masks read-only, once every mount below them has its place.
+    pub fn protect_masks(&self) -> Result<(), String> {
+        let protected = self.masks.iter().try_for_each(readonly);
+        protected.map_err(|e| format!("failed to protect a masked path: {e}"))
+    }
+
+    /// Makes the further overlays read-only, once every mount in them has its place.
+    pub fn protect_overlays(&self) -> Result<(), String> {
+        let protected = self.overlays.iter().try_for_each(readonly);
+        protected.map_err(|e| format!("failed to make a part of the root read-only: {e}"))
+    }
+}
+
+/// Builds the root and makes it this process's. Errors name what failed.
+pub fn enter(build: &Build<'_>) -> Result<(), String> {
+    let mut laid = lay(build.rootfs, build.scratch)?;
     for planned in mounts::plan(build.spec) {
-        make_mount(build, &root, &planned).map_err(|e| said("mount", &planned.destination, e))?;
+        make_mount(build, &laid.root, &planned).map_err(|e| said("mount", &planned.destination, e))?;
         if planned.destination == Path::new("/dev") && matches!(planned.what, What::New { .. }) {
-            devices(build, &root).map_err(|e| said("fill", Path::new("/dev"), e))?;
+            devices(build, &laid.root).map_err(|e| said("fill", Path::new("/dev"), e))?;
         }
     }
-    sysctls(build, &root)?;
-    restrict(&root, build.spec, &mut masks)?;
-    for place in &masks {
-        readonly(place).map_err(|e| format!("failed to protect a masked path: {e}"))?;
-    }
+    sysctls(build, &laid.root)?;
+    restrict(&laid.root, build.spec, &mut laid.masks)?;
     // While it can be made. One that cannot is refused when it is entered.
     if let Some(process) = build.spec.process() {
-        let _ = make_target(&root, process.cwd(), Target::Directory);
+        let _ = make_target(&laid.root, process.cwd(), Target::Directory);
     }
-    let wants_readonly = build.spec.root().as_ref().and_then(|root| root.readonly());
-    if wants_readonly.unwrap_or(false) {
-        for place in to_be_readonly.iter().chain([&root]) {
-            readonly(place).map_err(|e| format!("failed to make the root read-only: {e}"))?;
-        }
+    laid.protect_masks()?;
+    if is_readonly(build.spec) {
+        laid.protect_overlays()?;
+        readonly(&laid.root).map_err(|e| format!("failed to make the root read-only: {e}"))?;
     }
-    pivot(&root).map_err(|e| format!("failed to change the root: {e}"))
+    pivot(&laid.root).map_err(|e| format!("failed to change the root: {e}"))
+}
+
+/// Whether the whole root is to be read-only.
+pub fn is_readonly(spec: &Spec) -> bool {
+    spec.root().as_ref().and_then(|root| root.readonly()).unwrap_or(false)
 }
 
 /// Where what a container writes into its root goes.
@@ -488,7 +519,7 @@ fn detached(source: &Path, recursive: bool) -> Result<OwnedFd, Errno> {
 }
 
 /// A mount of `source`, or of what is at a path in it, and nowhere else.
-fn part(source: &Path, path: Option<&Path>, recursive: bool) -> Result<OwnedFd, Errno> {
+pub fn part(source: &Path, path: Option<&Path>, recursive: bool) -> Result<OwnedFd, Errno> {
     let Some(path) = path else { return detached(source, recursive) };
     let source = open(source, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
     let place = subpath::look_up(&source, path)?;
@@ -499,7 +530,7 @@ fn part(source: &Path, path: Option<&Path>, recursive: bool) -> Result<OwnedFd, 
     open_tree(&place, "", flags)
 }
 
-fn attach(tree: &OwnedFd, place: &OwnedFd) -> Result<(), Errno> {
+pub fn attach(tree: &OwnedFd, place: &OwnedFd) -> Result<(), Errno> {
     let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
     move_mount(tree, "", place, "", flags)
 }
@@ -522,7 +553,7 @@ fn as_errno(error: io::Error) -> Errno {
     Errno::from_io_error(&error).unwrap_or(Errno::IO)
 }
 
-fn mkdirs(path: &Path) -> Result<(), Errno> {
+pub fn mkdirs(path: &Path) -> Result<(), Errno> {
     use std::os::unix::fs::DirBuilderExt;
     let made = std::fs::DirBuilder::new().recursive(true).mode(0o755).create(path);
     made.map_err(as_errno)
@@ -554,6 +585,6 @@ pub fn mount_console() -> Result<(), Errno> {
     attach(&tree, &place)
 }
 
-fn said(verb: &str, path: &Path, error: Errno) -> String {
+pub fn said(verb: &str, path: &Path, error: Errno) -> String {
     format!("failed to {verb} {}: {error}", path.display())
 }

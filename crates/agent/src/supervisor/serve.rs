@@ -6,9 +6,11 @@ mod streams;
 use super::audience::Audience;
 use super::birth::Birthday;
 use super::container::{self, Live};
+use super::oci::{Chore, Outside};
 use super::protocol::{self, Boot, Call, Done, Failure, Message, Request};
 use super::records::{self, Durability};
 use super::session::Session;
+use crate::cgroups::apply;
 use crate::logs::write::Stream;
 use crate::runtime::{Container, Run, RunState};
 use client::Client;
@@ -60,6 +62,9 @@ pub struct Supervisor {
     /// Further programs in the containers, by number.
     sessions: BTreeMap<u64, Session>,
     n_sessions_ever: u64,
+    /// Of other runtimes: what they tidy up.
+    chores: Vec<Chore>,
+    outside: Option<Outside>,
     audience: Audience,
     removing: Vec<(u64, u64)>,
     orphaned: bool,
@@ -84,7 +89,13 @@ enum Source {
 }
 
 impl Supervisor {
-    pub fn new(boot: Boot, listener: UnixListener, lifeline: Option<OwnedFd>, shortfalls: Vec<String>) -> Self {
+    pub fn new(
+        boot: Boot,
+        listener: UnixListener,
+        lifeline: Option<OwnedFd>,
+        outside: Option<Outside>,
+        shortfalls: Vec<String>,
+    ) -> Self {
         let dir = boot.sandbox.dir.clone();
         let recorded = records::read(&dir);
         Self {
@@ -98,6 +109,8 @@ impl Supervisor {
             waiting: BTreeMap::new(),
             sessions: BTreeMap::new(),
             n_sessions_ever: 0,
+            chores: Vec::new(),
+            outside,
             audience: Audience::default(),
             removing: Vec::new(),
             orphaned: false,
@@ -119,10 +132,12 @@ impl Supervisor {
             self.kill_overdue();
             self.tell_finished();
             self.part_with_closed();
+            self.chores.retain_mut(Chore::goes_on);
         }
     }
 
     fn end(mut self) -> End {
+        self.chores.drain(..).for_each(Chore::finish);
         if self.orphaned {
             return End::Orphaned;
         }
@@ -307,7 +322,7 @@ impl Supervisor {
         let mut shortfalls = std::mem::take(&mut self.shortfalls);
         let launched = records::write(&self.dir, &run, Durability::Lazy)
             .map_err(|e| Failure::Create(format!("failed to record the start: {e}")))
-            .and_then(|()| container::launch(&self.boot, container, now, &mut shortfalls));
+            .and_then(|()| container::launch(&self.boot, self.outside.as_ref(), container, now, &mut shortfalls));
         match launched {
             Ok(live) => {
                 self.waiting.insert(live.name.clone(), (client, id, shortfalls));
@@ -324,23 +339,45 @@ impl Supervisor {
         let Some(live) = self.find(name) else {
             return;
         };
-        let birthday = live.birth.read();
-        let (pid, attempt) = (live.pid, live.attempt);
-        match birthday {
+        match live.birth.read() {
             Birthday::Unborn => {}
-            Birthday::Executed => {
-                live.started_at = now;
-                live.take_terminal();
-                let run =
-                    Run { container: name.to_owned(), attempt, state: RunState::Running { pid, started_at: now } };
-                self.runs.insert(name.to_owned(), run);
-                self.announce();
-                if let Some((client, id, shortfalls)) = self.waiting.remove(name) {
-                    let started = Done { started_at: Some(now), shortfalls, ..Done::default() };
-                    self.reply(client, id, Ok(started));
+            Birthday::Executed => self.begin(name, now),
+            Birthday::ExecutedAs(pid) => match live.become_process(pid) {
+                Ok(()) => self.begin(name, now),
+                Err(error) => {
+                    let text = format!("failed to find the container's process {pid}: {error}");
+                    self.bury_unborn(name, Failure::Create(text));
                 }
-            }
+            },
             Birthday::Failed(failure) => self.bury_unborn(name, failure),
+        }
+    }
+
+    /// Its program was executed.
+    fn begin(&mut self, name: &str, now: Timestamp) {
+        let Some(live) = self.find(name) else {
+            return;
+        };
+        live.started_at = now;
+        live.take_terminal();
+        let (pid, attempt) = (live.pid, live.attempt);
+        let run = Run { container: name.to_owned(), attempt, state: RunState::Running { pid, started_at: now } };
+        self.runs.insert(name.to_owned(), run);
+        self.announce();
+        if let Some((client, id, shortfalls)) = self.waiting.remove(name) {
+            let started = Done { started_at: Some(now), shortfalls, ..Done::default() };
+            self.reply(client, id, Ok(started));
+        }
+    }
+
+    /// Has another runtime, if it is one's, forget a container.
+    fn tidy_up(&mut self, live: &Live) {
+        let Some(ward) = &live.ward else {
+            return;
+        };
+        match ward.delete() {
+            Ok(chore) => self.chores.push(chore),
+            Err(error) => eprintln!("failed to delete {}: {error}", ward.id),
         }
     }
 
@@ -354,7 +391,12 @@ impl Supervisor {
         // It is exiting, or has just been killed: this wait is short.
         let options = rustix::process::WaitIdOptions::EXITED;
         let _ = rustix::process::waitid(rustix::process::WaitId::PidFd(live.pidfd.as_fd()), options);
+        if live.ward.is_some() {
+            // What its runtime has begun is not this process's child.
+            live.cgroup.unified.iter().chain(&live.cgroup.v1).for_each(|dir| apply::kill_all(dir));
+        }
         live.remove_cgroup();
+        self.tidy_up(&live);
         let run = Run { container: live.name.clone(), attempt: live.attempt, state: RunState::Lost };
         records::remove(&self.dir, &run);
         let _ = crate::trees::remove(&container::scratch(&self.dir, name, live.attempt));
@@ -390,6 +432,7 @@ impl Supervisor {
         }
         self.runs.insert(run.container.clone(), run);
         self.announce();
+        self.tidy_up(&live);
     }
 
     fn stop(&mut self, name: &str, grace_seconds: u64) {

@@ -110,6 +110,17 @@ pub fn reset_signals() {
     }
 }
 
+/// Has `command` heed all signals, and end with the thread that spawns it.
+pub fn tie(command: &mut std::process::Command) {
+    use std::os::unix::process::CommandExt;
+    let take_on = || {
+        reset_signals();
+        nix::sys::prctl::set_pdeathsig(nix::sys::signal::Signal::SIGKILL).map_err(io::Error::from)
+    };
+    // SAFETY: between fork and execve it makes system calls only, and allocates nothing.
+    unsafe { command.pre_exec(take_on) };
+}
+
 /// Ignores `signal`.
 pub fn ignore_signal(signal: libc::c_int) {
     // SAFETY: SIG_IGN is valid for every signal that can be caught.

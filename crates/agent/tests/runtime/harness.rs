@@ -3,7 +3,8 @@
 use agent::runtime::builtin::BuiltIn;
 use agent::runtime::{Container, PodSandbox, Resources, Rootfs, Run, RunState, Runtime, Sandbox};
 use oci_spec::runtime::{
-    Capabilities, Capability, LinuxBuilder, LinuxCapabilitiesBuilder, ProcessBuilder, RootBuilder, Spec, SpecBuilder,
+    Capabilities, Capability, LinuxBuilder, LinuxCapabilitiesBuilder, Mount, MountBuilder, ProcessBuilder, RootBuilder,
+    Spec, SpecBuilder,
 };
 use std::collections::HashSet;
 use std::fs;
@@ -168,6 +169,7 @@ pub fn sandbox(state_dir: &Path, uid: &str) -> Sandbox {
         dir: state_dir.join("pods").join(uid),
         tmpfs: Vec::new(),
         resources: Resources::default(),
+        runtime: None,
         dies_with_server: false,
     }
 }
@@ -235,6 +237,23 @@ pub fn spec(args: &[&str]) -> Spec {
         .mounts(Vec::new())
         .build()
         .unwrap()
+}
+
+/// What the built-in runtime mounts without being told.
+pub fn usual_mounts() -> Vec<Mount> {
+    [
+        ("/proc", "proc", "nosuid,noexec,nodev"),
+        ("/dev", "tmpfs", "nosuid,mode=755,size=65536k"),
+        ("/dev/pts", "devpts", "nosuid,noexec,newinstance,ptmxmode=0666,mode=0620,gid=5"),
+        ("/dev/mqueue", "mqueue", "nosuid,noexec,nodev"),
+        ("/sys", "sysfs", "nosuid,noexec,nodev,ro"),
+        ("/sys/fs/cgroup", "cgroup", "nosuid,noexec,nodev,ro"),
+    ]
+    .map(|(place, kind, options)| {
+        let options: Vec<_> = options.split(',').map(str::to_owned).collect();
+        MountBuilder::default().destination(place).typ(kind).source(kind).options(options).build().unwrap()
+    })
+    .to_vec()
 }
 
 /// A root file system of one static program.

@@ -25,7 +25,7 @@ async fn check_with(machine: &Machine, pod: &Pod<'_>, change: impl Fn(&mut Conta
     }
 }
 
-fn bind(source: &Path, destination: &str, options: &[&str]) -> Mount {
+pub fn bind(source: &Path, destination: &str, options: &[&str]) -> Mount {
     let mut all = vec!["rbind".to_owned()];
     all.extend(options.iter().map(|option| option.to_string()));
     MountBuilder::default().source(source).destination(destination).typ("bind").options(all).build().unwrap()

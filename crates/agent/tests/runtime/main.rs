@@ -6,5 +6,6 @@ mod cleanup;
 mod harness;
 mod isolation;
 mod life;
+mod others;
 mod sessions;
 mod survival;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 
 use super::image::{self, Registries};
+use super::runtimes::Runtimes;
 use crate::output::Problem;
 use crate::rootless;
 use crate::server::{ADMIN_KUBECONFIG, Options, POD_MAX_PIDS, Server};
@@ -54,6 +55,7 @@ impl Ephemeral {
         let options = Options {
             data_dir: directory.path().to_owned(),
             images: registries.supply(image::open(&image::directory(None))?)?,
+            handlers: Runtimes::default().handlers()?,
             room: None,
             listen: None,
             pod_max_pids: Some(POD_MAX_PIDS.unsigned_abs()),

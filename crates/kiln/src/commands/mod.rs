@@ -24,6 +24,7 @@ mod manifests;
 mod objects;
 mod patch;
 mod run;
+mod runtimes;
 mod server;
 mod session;
 mod streams;

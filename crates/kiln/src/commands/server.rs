@@ -7,6 +7,7 @@ use agent::images::collect::Thresholds;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::image::{self, Registries};
+use super::runtimes::Runtimes;
 use crate::output::{Exit, Problem};
 use crate::rootless;
 use crate::server::{self, Options, Server};
@@ -25,6 +26,8 @@ pub struct Arguments {
     kubeconfig: Option<PathBuf>,
     #[command(flatten)]
     registries: Registries,
+    #[command(flatten)]
+    runtimes: Runtimes,
     /// Remove pulled images that nothing uses once the disk is this full, in percent; 100 keeps them all
     #[arg(long, value_name = "PERCENT", default_value_t = 85, value_parser = clap::value_parser!(u8).range(0..=100))]
     image_gc_high_threshold: u8,
@@ -79,6 +82,7 @@ pub async fn run(arguments: Arguments) -> Result<Exit, Problem> {
     let options = Options {
         data_dir,
         images,
+        handlers: arguments.runtimes.handlers()?,
         room: Some(room),
         listen: Some(arguments.listen),
         pod_max_pids: u64::try_from(arguments.pod_max_pids).ok(),

@@ -217,6 +217,8 @@ impl Drop for Server {
             std::thread::sleep(Duration::from_millis(20));
         }
         let instance = agent::cgroups::instance(&self.data_dir().join("agent"));
+        // Containers of another runtime do not die with their supervisor, and what would end them then was killed with it.
+        cgroups(&instance).iter().for_each(|dir| agent::cgroups::apply::kill_all(dir));
         remove_cgroups(&instance);
         let _ = agent::network::remove(&instance);
     }

@@ -53,7 +53,7 @@ impl Supervisor {
         let (client, id) = (session.client, session.request);
         match session.birth.read() {
             Birthday::Unborn => {}
-            Birthday::Executed => {
+            Birthday::Executed | Birthday::ExecutedAs(_) => {
                 let handles = session.take_handles();
                 self.hand_over(client, id, Done::default(), handles);
             }

@@ -459,7 +459,7 @@ mod tests {
         let v1 = |names: &[&str]| names.iter().map(|name| ((*name).to_owned(), "/x".into())).collect();
         check(|facts| facts.cgroups.hierarchy = Hierarchy::default(), "cgroups", Grade::Costs, "none", "mount cgroup2");
         check(
-            |facts| facts.cgroups.hierarchy = Hierarchy { unified: None, v1: v1(&["cpu", "memory", "pids"]) },
+            |facts| facts.cgroups.hierarchy = Hierarchy { v1: v1(&["cpu", "memory", "pids"]), ..Hierarchy::default() },
             "cgroups",
             Grade::Costs,
             "v1 for cpu, memory, pids",
