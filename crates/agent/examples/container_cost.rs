@@ -1,11 +1,12 @@
-//! What a container costs: CPU time and wall time of `true` in a pod of its own, beside a bare fork+exec of the same program.
+//! What a container costs: CPU time and wall time of `true` in a pod of its own, beside a bare fork+exec of the same program, and
+//! beside the same pod by runc where the machine has it.
 //! Run as root: `cargo build --release -p kiln-agent --bins --examples`, then `target/release/examples/container_cost [N] [AT_ONCE]`.
 
 use agent::runtime::builtin::BuiltIn;
 use agent::runtime::{Container, PodSandbox, Resources, Rootfs, RunState, Runtime, Sandbox};
 use nix::sys::resource::{UsageWho, getrusage};
-use oci_spec::runtime::{LinuxBuilder, ProcessBuilder, RootBuilder, SpecBuilder};
-use std::path::Path;
+use oci_spec::runtime::{LinuxBuilder, ProcessBuilder, RootBuilder, SpecBuilder, get_default_mounts};
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -27,18 +28,30 @@ fn main() {
     });
     let program = std::env::current_exe().expect("our path").with_file_name("../agent-supervisor");
     let runtime = Arc::new(BuiltIn::with_executable(dir.path().join("state"), &program).expect("a runtime"));
-    let contained = measure(n, || tokio.block_on(pods(&runtime, dir.path(), n, at_once, Resources::default())));
+    let run = |what: What| measure(n, || tokio.block_on(pods(&runtime, dir.path(), n, at_once, what)));
+    let contained = run(What::default());
     let limits = Resources {
         cpu_request_milli: Some(100),
         cpu_limit_milli: Some(1000),
         memory_limit_bytes: Some(64 << 20),
         pids_limit: Some(100),
     };
-    let limited = measure(n, || tokio.block_on(pods(&runtime, dir.path(), n, at_once, limits.clone())));
+    let limited = run(What { resources: limits, other: None });
+    let runc = ["/usr/sbin/runc", "/usr/bin/runc"].into_iter().map(PathBuf::from).find(|path| path.exists());
+    let others = runc.map(|runc| run(What { resources: Resources::default(), other: Some(runc) }));
     println!("{n} times, {at_once} at once      CPU ms each   wall ms each   CPU ratio");
-    for (name, (cpu, wall)) in [("fork+exec", bare), ("pod", contained), ("pod with limits", limited)] {
+    let ours = [("fork+exec", bare), ("pod", contained), ("pod with limits", limited)];
+    for (name, (cpu, wall)) in ours.into_iter().chain(others.map(|cost| ("pod by runc", cost))) {
         println!("{name:20} {:11.2} {:14.2} {:11.1}", cpu, wall, cpu / bare.0);
     }
+}
+
+/// How a pod is run.
+#[derive(Clone, Default)]
+struct What {
+    resources: Resources,
+    /// Another runtime than the built-in one.
+    other: Option<PathBuf>,
 }
 
 /// (CPU, wall) in ms, of this process and of the children it has waited for.
@@ -60,14 +73,14 @@ fn cpu_time() -> Duration {
     sum
 }
 
-async fn pods(runtime: &Arc<BuiltIn>, dir: &Path, n: usize, at_once: usize, resources: Resources) {
+async fn pods(runtime: &Arc<BuiltIn>, dir: &Path, n: usize, at_once: usize, what: What) {
     let permits = Arc::new(tokio::sync::Semaphore::new(at_once));
     let mut tasks = tokio::task::JoinSet::new();
     for number in 0..n {
         let permit = Arc::clone(&permits).acquire_owned().await.expect("open");
-        let (runtime, dir, resources) = (Arc::clone(runtime), dir.to_owned(), resources.clone());
+        let (runtime, dir, what) = (Arc::clone(runtime), dir.to_owned(), what.clone());
         tasks.spawn(async move {
-            pod(&runtime, &dir, &format!("pod-{number}"), resources).await;
+            pod(&runtime, &dir, &format!("pod-{number}"), what).await;
             drop(permit);
         });
     }
@@ -76,7 +89,9 @@ async fn pods(runtime: &Arc<BuiltIn>, dir: &Path, n: usize, at_once: usize, reso
     }
 }
 
-async fn pod(runtime: &BuiltIn, dir: &Path, uid: &str, resources: Resources) {
+async fn pod(runtime: &BuiltIn, dir: &Path, uid: &str, what: What) {
+    // The built-in one knows the usual ones itself.
+    let mounts = if what.other.is_some() { get_default_mounts() } else { Vec::new() };
     let sandbox = Sandbox {
         pod_uid: uid.into(),
         namespace: "default".into(),
@@ -87,20 +102,20 @@ async fn pod(runtime: &BuiltIn, dir: &Path, uid: &str, resources: Resources) {
         dir: dir.join("state/pods").join(uid),
         tmpfs: Vec::new(),
         resources: Resources::default(),
-        runtime: None,
+        runtime: what.other,
         dies_with_server: false,
     };
     let process = ProcessBuilder::default().args(vec!["/bin/true".to_owned()]).build().expect("a process");
     let seccomp = agent::supervisor::seccomp::default_profile(&Default::default());
     let linux = LinuxBuilder::default().seccomp(seccomp).build().expect("a linux section");
     let root = RootBuilder::default().path("/").readonly(false).build().expect("a root");
-    let spec = SpecBuilder::default().process(process).linux(linux).root(root).mounts(Vec::new()).build();
+    let spec = SpecBuilder::default().process(process).linux(linux).root(root).mounts(mounts).build();
     let container = Container {
         name: "main".into(),
         attempt: 0,
         rootfs: Rootfs { lower: vec![dir.join("root")], overlays: Vec::new(), masked: Vec::new() },
         spec: spec.expect("a spec"),
-        resources,
+        resources: what.resources,
         log_path: dir.join(format!("{uid}.log")),
         termination_message: None,
         stop_signal: 15,

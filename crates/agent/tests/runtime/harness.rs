@@ -27,8 +27,13 @@ pub fn supervisor() -> &'static Path {
 
 impl Machine {
     pub fn new() -> Self {
+        Self::new_in(&std::env::temp_dir())
+    }
+
+    /// One whose directory is in another.
+    pub fn new_in(parent: &Path) -> Self {
         assert!(nix::unistd::geteuid().is_root(), "these tests make containers and need root");
-        let dir = tempfile::Builder::new().prefix("kiln-runtime-").tempdir().unwrap();
+        let dir = tempfile::Builder::new().prefix("kiln-runtime-").tempdir_in(parent).unwrap();
         make_root(&dir.path().join("root"));
         let runtime = BuiltIn::with_executable(dir.path().join("state"), supervisor()).unwrap();
         Self { dir, runtime }

@@ -456,3 +456,25 @@ async fn an_images_account_files_may_be_anything() {
     symlink("/dev/zero", &passwd).unwrap();
     check(&machine, &pod, &[("echo zero $HOME", "zero /")]).await;
 }
+
+/// An overlay cannot lie on another; a machine that is a container itself often has nothing else.
+#[tokio::test]
+async fn where_the_disk_cannot_hold_what_is_written_memory_does() {
+    use rustix::mount::{MountFlags, MountPropagationFlags, UnmountFlags, mount, mount_change, unmount};
+    // Of this thread and what it starts; the machine sees none of it.
+    nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNS).unwrap();
+    mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC).unwrap();
+    let base = tempfile::tempdir().unwrap();
+    let place = |name: &str| base.path().join(name);
+    ["lower", "upper", "work", "over"].iter().for_each(|name| fs::create_dir(place(name)).unwrap());
+    let layers = ["lowerdir", "upperdir", "workdir"].iter().zip(["lower", "upper", "work"]);
+    let options: Vec<_> = layers.map(|(option, name)| format!("{option}={}", place(name).display())).collect();
+    let options = std::ffi::CString::new(options.join(",")).unwrap();
+    mount("overlay", &place("over"), "overlay", MountFlags::empty(), Some(options.as_c_str())).unwrap();
+    {
+        let machine = Machine::new_in(&place("over"));
+        let pod = machine.pod("memory").await;
+        check(&machine, &pod, &[("cat /etc/secret; echo mine > /etc/own; cat /etc/own", "do not read\nmine")]).await;
+    }
+    unmount(&place("over"), UnmountFlags::DETACH).unwrap();
+}
