@@ -97,7 +97,15 @@ fn surroundings() -> Vec<Case> {
         {"name": "kernel.shm_rmid_forced", "value": "1"}, {"name": "net.ipv4.ping_group_range", "value": "0 42"}]);
     let names = json!({"hostname": "front", "subdomain": "web", "hostAliases": [{"ip": "10.1.2.3", "hostnames": ["a.example", "b.example"]}],
         "dnsPolicy": "None", "dnsConfig": {"nameservers": ["10.1.2.4"], "searches": ["example"], "options": [{"name": "ndots", "value": "2"}]}});
+    let neighbour = "for name in cgroup ipc mnt net pid user uts; do echo $name $(readlink /proc/self/ns/$name); done >/neighbour/new
+        touch /dev/shm/left; mv /neighbour/new /neighbour/namespaces; trap 'exit 0' TERM; while :; do sleep 0.1; done";
+    let common = json!([{"name": "common", "mountPath": "/neighbour"}]);
+    let sidecar = json!({"initContainers": [{"name": "neighbour", "image": "kiln/host", "restartPolicy": "Always",
+        "command": ["sh", "-c", neighbour], "volumeMounts": common,
+        "startupProbe": {"exec": {"command": ["test", "-e", "/neighbour/namespaces"]}, "periodSeconds": 1}}],
+        "volumes": [{"name": "common", "emptyDir": {}}]});
     vec![
+        case("neighbours", json!({"volumeMounts": common}), sidecar),
         case("environment", json!({"env": environment}), json!({})),
         case("host-network", json!({}), json!({"hostNetwork": true})),
         case("sysctls", json!({}), json!({"securityContext": {"sysctls": sysctls}})),

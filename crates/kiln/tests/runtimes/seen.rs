@@ -90,7 +90,6 @@ const UNLIMITED: &[&str] = &[
     "cpu/cpu.cfs_period_us 100000",
     "memory/memory.limit_in_bytes 9223372036854771712",
     "memory/memory.memsw.limit_in_bytes 9223372036854771712",
-    "pids/pids.max max",
 ];
 
 fn is_mount_of(line: &str, devices: &[&str]) -> bool {
