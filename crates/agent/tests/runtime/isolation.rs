@@ -470,11 +470,11 @@ async fn where_the_disk_cannot_hold_what_is_written_memory_does() {
     let layers = ["lowerdir", "upperdir", "workdir"].iter().zip(["lower", "upper", "work"]);
     let options: Vec<_> = layers.map(|(option, name)| format!("{option}={}", place(name).display())).collect();
     let options = std::ffi::CString::new(options.join(",")).unwrap();
-    mount("overlay", &place("over"), "overlay", MountFlags::empty(), Some(options.as_c_str())).unwrap();
+    mount("overlay", place("over"), "overlay", MountFlags::empty(), Some(options.as_c_str())).unwrap();
     {
         let machine = Machine::new_in(&place("over"));
         let pod = machine.pod("memory").await;
         check(&machine, &pod, &[("cat /etc/secret; echo mine > /etc/own; cat /etc/own", "do not read\nmine")]).await;
     }
-    unmount(&place("over"), UnmountFlags::DETACH).unwrap();
+    unmount(place("over"), UnmountFlags::DETACH).unwrap();
 }
