@@ -81,14 +81,15 @@ pub(crate) fn if_exists(changed: rustix::io::Result<()>) -> rustix::io::Result<(
 
 /// Whether this process is in a namespace that it has made for want of root.
 pub fn has_entered() -> bool {
-    std::env::var_os(ENTERED).is_some()
+    std::env::var_os(ENTERED).is_some() && matches!(standing(), Standing::Namespace(_))
 }
 
 /// Runs this program again as root of a user namespace: of that in which the pods in `state_dir` still run, or of a new one. Comes
 /// back only if it cannot. Call while there is one thread.
 pub fn enter(state_dir: Option<&Path>) -> Refused {
-    let joined =
-        state_dir.and_then(survivor).is_some_and(|namespace| setns(namespace, CloneFlags::CLONE_NEWUSER).is_ok());
+    let joined = state_dir.is_some_and(|dir| {
+        survivors(dir).into_iter().any(|namespace| setns(namespace, CloneFlags::CLONE_NEWUSER).is_ok())
+    });
     if !joined && let Err(refused) = make() {
         return refused;
     }
@@ -100,20 +101,29 @@ pub fn enter(state_dir: Option<&Path>) -> Refused {
     }
 }
 
-/// The user namespace of a supervisor that an earlier server has left.
-fn survivor(state_dir: &Path) -> Option<File> {
-    let pods = state_dir.canonicalize().ok()?.join("pods");
-    let mut processes = fs::read_dir("/proc").ok()?.flatten().map(|entry| entry.path());
-    let supervisor = processes.find(|process| is_supervisor(process, &pods))?;
-    File::open(supervisor.join("ns/user")).ok()
+/// The user namespaces of supervisors that an earlier server has left.
+fn survivors(state_dir: &Path) -> Vec<File> {
+    let Ok(pods) = state_dir.canonicalize().map(|dir| dir.join("pods")) else { return Vec::new() };
+    let processes = fs::read_dir("/proc").into_iter().flatten().flatten().map(|entry| entry.path());
+    let supervisors = processes.filter(|process| is_supervisor(process, &pods));
+    // Those of others cannot be opened, or not be joined.
+    supervisors.filter_map(|process| File::open(process.join("ns/user")).ok()).collect()
 }
 
 fn is_supervisor(process: &Path, pods: &Path) -> bool {
     let line = fs::read(process.join("cmdline")).unwrap_or_default();
     let mut words = line.split(|byte| *byte == 0);
-    let is_ours = words.next() == Some(crate::supervisor::ARGV0.as_bytes());
+    let is_called_so = words.next() == Some(crate::supervisor::ARGV0.as_bytes());
     let dir = words.next().map(|word| PathBuf::from(std::ffi::OsStr::from_bytes(word)));
-    is_ours && dir.is_some_and(|dir| dir.parent() == Some(pods))
+    let parent = dir.as_deref().and_then(Path::parent).and_then(|parent| parent.canonicalize().ok());
+    let status = fs::read_to_string(process.join("status")).unwrap_or_default();
+    is_called_so && parent.as_deref() == Some(pods) && is_in_no_container(&status)
+}
+
+/// A container's processes have more than one number, and may call themselves what they like.
+fn is_in_no_container(status: &str) -> bool {
+    let numbers = status.lines().find_map(|line| line.strip_prefix("NSpid:"));
+    numbers.is_some_and(|numbers| numbers.split_whitespace().count() == 1)
 }
 
 fn make() -> Result<(), Refused> {
@@ -125,13 +135,22 @@ fn make() -> Result<(), Refused> {
         cause: format!("the kernel refuses a user namespace: {}", errno.desc()),
         remedy: "allow them (sysctl user.max_user_namespaces, kernel.unprivileged_userns_clone), or run kiln as root: sudo kiln …".into(),
     })?;
-    if mapper.is_some_and(Mapper::finish) {
-        return Ok(());
-    }
-    map_self(uid, gid).map_err(|error| Refused {
-        cause: format!("the kernel refuses to map this user into a user namespace: {error}"),
-        remedy: "AppArmor may restrict them (sysctl kernel.apparmor_restrict_unprivileged_userns); allow kiln to, or run it as root: sudo kiln …"
-            .into(),
+    let complaint = match mapper.map(Mapper::finish) {
+        Some(Ok(())) => return Ok(()),
+        Some(Err(complaint)) => Some(complaint),
+        None => None,
+    };
+    map_self(uid, gid).map_err(|error| match complaint {
+        // One of the two has worked, and the other has not.
+        Some(complaint) => Refused {
+            cause: format!("newuidmap and newgidmap fail: {complaint}"),
+            remedy: "both have to be installed as their package does it (Debian: uidmap)".into(),
+        },
+        None => Refused {
+            cause: format!("the kernel refuses to map this user into a user namespace: {error}"),
+            remedy: "AppArmor may restrict them (sysctl kernel.apparmor_restrict_unprivileged_userns); allow kiln to, or run it as root: sudo kiln …"
+                .into(),
+        },
     })
 }
 
@@ -172,18 +191,22 @@ impl Mapper {
             .args(numbers.map(|number| number.to_string()))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
+            .stderr(Stdio::piped())
             .spawn()?;
         Ok(Self(child))
     }
 
-    /// Whether it worked; both or nothing, for uids come first and cannot be mapped twice.
-    fn finish(mut self) -> bool {
-        let mut said = String::new();
+    /// What they say if it did not work.
+    fn finish(mut self) -> Result<(), String> {
+        let (mut said, mut complaint) = (String::new(), String::new());
         let told = self.0.stdin.take().map(|mut stdin| stdin.write_all(b"go\n"));
         let heard = self.0.stdout.take().map(|mut stdout| stdout.read_to_string(&mut said));
+        let _ = self.0.stderr.take().map(|mut stderr| stderr.read_to_string(&mut complaint));
         let _ = self.0.wait();
-        matches!((told, heard), (Some(Ok(())), Some(Ok(_)))) && said.trim() == "mapped"
+        match (told, heard) {
+            (Some(Ok(())), Some(Ok(_))) if said.trim() == "mapped" => Ok(()),
+            _ => Err(complaint.trim().replace('\n', "; ")),
+        }
     }
 }
 
@@ -202,6 +225,13 @@ mod tests {
         ] {
             assert_eq!(standing_of_root(map), expect, "{map:?}");
         }
+    }
+
+    #[test]
+    fn a_container_cannot_pass_for_a_supervisor() {
+        assert!(is_in_no_container("Name:\tkiln-supervisor\nNSpid:\t4711\n"));
+        assert!(!is_in_no_container("Name:\tkiln-supervisor\nNSpid:\t4711\t2\n"));
+        assert!(!is_in_no_container(""));
     }
 
     #[test]

@@ -33,7 +33,7 @@ fn it_tries_everything_and_leaves_nothing() {
     assert_eq!(traces(directory.path().to_str().unwrap()), Vec::<String>::new());
     assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
 
-    // A root that cannot be an upper layer: what is written goes to memory, and that is told.
+    // Where nothing can be written no container can have a root.
     let text = stdout(&kiln(&["doctor", "--data-dir", "/proc/kiln"]).output().unwrap());
     assert!(text.contains("\nfails  overlay"), "{text}");
     assert!(text.ends_with(" fail\n"), "{text}");

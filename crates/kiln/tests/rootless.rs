@@ -4,6 +4,7 @@
 
 mod support;
 
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
@@ -185,6 +186,52 @@ fn an_ordinary_user_runs_jobs() {
         .map(|entry| entry.path())
         .collect();
     assert_eq!(files, Vec::<PathBuf>::new(), "left behind");
+}
+
+/// Where the kernel has none left to give: a limit of none in a namespace around it.
+#[test]
+fn without_user_namespaces_it_says_what_to_do_and_still_talks_to_servers() {
+    let user = User::new();
+    // With all ids of this machine's, but its own count of namespaces.
+    let mut holder = Command::new("unshare").args(["--user", "sleep", "600"]).spawn().unwrap();
+    let of = |pid: &str| std::fs::read_link(format!("/proc/{pid}/ns/user")).unwrap();
+    let pid = holder.id().to_string();
+    wait_for("the namespace", || (of(&pid) != of("self")).then_some(()));
+    for map in ["uid_map", "gid_map"] {
+        std::fs::write(format!("/proc/{pid}/{map}"), "0 0 4294967295").unwrap();
+    }
+    let namespace = std::fs::File::open(format!("/proc/{pid}/ns/user")).unwrap();
+    holder.kill().unwrap();
+    holder.wait().unwrap();
+    let without = |arguments: &[&str]| {
+        let script = "echo 0 >/proc/sys/user/max_user_namespaces && exec \"$@\"";
+        let inner = user.kiln(arguments);
+        let mut command = Command::new("nsenter");
+        command.arg(format!("--user=/proc/{}/fd/{}", std::process::id(), namespace.as_raw_fd()));
+        command.args(["sh", "-c", script, "sh"]).arg(inner.get_program()).args(inner.get_args());
+        command.current_dir(user.home.path()).env_clear().env("HOME", user.home.path());
+        command.env("PATH", std::env::var_os("PATH").unwrap()).env("NO_COLOR", "1").stdin(Stdio::null());
+        command.output().unwrap()
+    };
+    let server = without(&["server", "--listen", "127.0.0.1:0", "--data-dir", "data"]);
+    says(&server, 125, "", "error: containers cannot be run by this user\ncause: the kernel refuses a user namespace");
+    assert!(stderr(&server).contains("to do: allow them (sysctl user.max_user_namespaces"), "{}", stderr(&server));
+    let run = without(&["run", "--ephemeral", "--image", "kiln/demo", "--", "pi", "3"]);
+    says(&run, 125, "", "error: containers cannot be run by this user\nto do: kiln doctor says why");
+    let doctor = without(&["doctor"]);
+    assert_eq!(doctor.status.code(), Some(1));
+    assert!(
+        stdout(&doctor).contains("fails  root               this user is not root, and the kernel refuses"),
+        "{}",
+        stdout(&doctor)
+    );
+    // A server that runs elsewhere is all that `run` needs.
+    let server = support::Server::start();
+    let config = std::fs::read_to_string(server.kubeconfig()).unwrap();
+    std::fs::write(user.path("config"), config).unwrap();
+    chown(user.path("config"), Some(UID), Some(UID)).unwrap();
+    let run = without(&["run", "--kubeconfig", "config", "--image", "kiln/demo", "--", "pi", "3"]);
+    says(&run, 0, "3.14\n", "complete");
 }
 
 const WEB: &str = r#"{"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web"}, "spec": {"restartPolicy": "Never",

@@ -196,6 +196,11 @@ fn kilns_own_exec_is_kubectls() {
         let said = |output: &std::process::Output| (output.status.code(), stdout(output), stderr(output));
         assert_eq!(said(&ours), said(&theirs), "{arguments:?}");
     }
+    // A reader that has seen enough ends it.
+    let mut flood = ours(&server, &["exec", "p", "-c", "a", "--", "yes"]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(flood.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    assert_eq!((line.as_str(), flood.wait().unwrap().code()), ("y\n", Some(0)));
     for (arguments, why) in [
         (&["exec", "p", "-c", "a", "--", "no-such-program"][..], "executable file not found in $PATH"),
         (&["exec", "p", "-c", "x", "--", "true"], "container x is not valid for pod p"),

@@ -1,7 +1,7 @@
 //! Finds the cgroup trees of this machine. Makes nothing.
 
 use super::{CONTROLLERS, Cgroups, Hierarchy, Unified, instance};
-use crate::userns::{Standing, standing};
+use crate::userns::{Standing, has_entered, standing};
 use rustix::fs::{Access, access};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,12 @@ use std::path::{Path, PathBuf};
 pub fn detect(state_dir: &Path) -> Cgroups {
     let mountinfo = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
     let own = std::fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
-    let is_root = standing() == Standing::Root;
+    // Root of a container sees the top of its own part; who has become root here has been put below one of others.
+    let is_root = match standing() {
+        Standing::Root => true,
+        Standing::Namespace(_) => !has_entered(),
+        Standing::Ordinary => false,
+    };
     let mut hierarchy = hierarchy(&mountinfo, &own, is_root);
     if !is_root {
         hierarchy.keep(|base| access(base, Access::WRITE_OK).is_ok());
@@ -18,6 +23,11 @@ pub fn detect(state_dir: &Path) -> Cgroups {
     if let Some(tree) = &mut hierarchy.unified {
         let offered = std::fs::read_to_string(tree.base.join("cgroup.controllers"));
         tree.controllers = usable(&offered.unwrap_or_default(), &hierarchy.v1);
+        let members = std::fs::read_to_string(tree.base.join("cgroup.procs")).unwrap_or_default();
+        if !is_root && has_others(&members, std::process::id()) {
+            // Nothing can be enabled where a shell or a terminal sits.
+            tree.controllers.clear();
+        }
     }
     Cgroups { hierarchy, instance: instance(state_dir) }
 }
@@ -57,6 +67,11 @@ pub fn hierarchy(mountinfo: &str, own: &str, is_root: bool) -> Hierarchy {
         }
     }
     found
+}
+
+/// Whether a cgroup has processes beside this one.
+fn has_others(members: &str, own: u32) -> bool {
+    members.lines().any(|pid| pid.trim() != own.to_string())
 }
 
 impl Hierarchy {
@@ -138,6 +153,13 @@ mod tests {
         let mut found = hierarchy(HYBRID, "0::/user\n5:memory:/mine\n4:cpu,cpuacct:/\n", false);
         found.keep(|base| base.ends_with("mine"));
         assert_eq!((found.unified, found.v1.into_keys().collect::<Vec<_>>()), (None, vec!["memory".to_owned()]));
+    }
+
+    #[test]
+    fn a_cgroup_with_others_in_it_enables_nothing() {
+        assert!(has_others("12\n34\n", 12));
+        assert!(!has_others("12\n", 12));
+        assert!(!has_others("", 12));
     }
 
     #[test]

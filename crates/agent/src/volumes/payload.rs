@@ -84,8 +84,10 @@ pub(super) fn is_inside(path: &str) -> bool {
 /// Writes a version of `payload` into `dir` and makes it the visible one; what an earlier version left is removed. If it is the visible
 /// one already nothing is done: whoever watches the files is not woken. Blocking.
 pub(super) fn write(dir: &Path, payload: &Payload, version: &str, fs_group: Option<u32>) -> std::io::Result<()> {
-    if is_visible(dir, payload).unwrap_or(false) {
-        return Ok(());
+    if let Ok(Some(current)) = visible(dir, payload) {
+        // Whoever wrote it may have been interrupted after the rename.
+        link_names(dir, payload)?;
+        return remove_older_versions(dir, &current);
     }
     std::fs::create_dir_all(dir)?;
     std::fs::set_permissions(dir, PermissionsExt::from_mode(0o755))?;
@@ -110,15 +112,17 @@ pub(super) fn write(dir: &Path, payload: &Payload, version: &str, fs_group: Opti
     remove_older_versions(dir, &name)
 }
 
-/// Whether the files of this payload, and no others, are what a reader sees.
-fn is_visible(dir: &Path, payload: &Payload) -> std::io::Result<bool> {
-    let current = dir.join(DATA);
+/// The version that is behind the link, if it has the files of this payload and no others.
+fn visible(dir: &Path, payload: &Payload) -> std::io::Result<Option<String>> {
+    let current = std::fs::read_link(dir.join(DATA))?;
+    let files = dir.join(&current);
     for (path, file) in &payload.0 {
-        if std::fs::read(current.join(path))? != file.bytes {
-            return Ok(false);
+        if std::fs::read(files.join(path))? != file.bytes {
+            return Ok(None);
         }
     }
-    Ok(n_files(&current)? == payload.0.len())
+    let is_whole = n_files(&files)? == payload.0.len();
+    Ok(is_whole.then(|| current.to_string_lossy().into_owned()))
 }
 
 fn n_files(dir: &Path) -> std::io::Result<usize> {

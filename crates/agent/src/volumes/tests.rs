@@ -66,6 +66,12 @@ fn a_new_version_takes_the_place_of_the_old_one_and_the_same_is_not_written_agai
     let version = || std::fs::read_link(dir.join("..data")).unwrap().to_string_lossy().into_owned();
     write(root.path(), &spec, &sources(), "2");
     assert_eq!(version(), "..1");
+    // Nor is what was interrupted after the rename left as it is.
+    std::fs::remove_file(dir.join("color")).unwrap();
+    std::fs::create_dir(dir.join("..0")).unwrap();
+    write(root.path(), &spec, &sources(), "2");
+    assert_eq!((version().as_str(), std::fs::read(dir.join("color")).unwrap()), ("..1", b"red".to_vec()));
+    assert!(!dir.join("..0").exists());
     let mut changed = sources();
     let data = changed.config_maps.get_mut("c").unwrap().data.as_mut().unwrap();
     data.insert("color".into(), "blue".into());

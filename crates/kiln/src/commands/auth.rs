@@ -24,7 +24,7 @@ enum What {
 
 #[derive(Debug, clap::Args)]
 struct CanI {
-    /// VERB TYPE, VERB TYPE/NAME, VERB TYPE NAME or VERB /PATH: create jobs, get pods/log, get /healthz
+    /// VERB TYPE, VERB TYPE/NAME, VERB TYPE NAME or VERB /PATH: create jobs, get pods/x, get pods --subresource=log, get /healthz
     #[arg(value_name = "WHAT", required_unless_present = "list", num_args = 2..=3, conflicts_with = "list")]
     what: Vec<String>,
     /// All that one may do in the namespace

@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use agent::userns;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 
 use super::image::{self, Registries};
@@ -47,6 +48,9 @@ pub struct Ephemeral {
 impl Ephemeral {
     /// Brings one up. It has no listener: only this process talks to it.
     pub async fn start(registries: &Registries) -> Result<Self, Problem> {
+        if userns::standing() == userns::Standing::Ordinary {
+            return Err(no_containers(None));
+        }
         let failed = |error: std::io::Error| Problem::internal("failed to make a temporary directory").because(error);
         let directory = tempfile::Builder::new().prefix("kiln-run-").tempdir().map_err(failed)?;
         if let Some(shortfalls) = rootless::shortfalls(&directory.path().join("agent")) {
@@ -86,6 +90,17 @@ impl Connection {
         }
         let ephemeral = Ephemeral::start(registries).await?;
         Ok(Self { client: ephemeral.server.client(), ephemeral: Some(ephemeral) })
+    }
+}
+
+/// An ordinary user who got no user namespace.
+pub fn no_containers(refused: Option<&userns::Refused>) -> Problem {
+    let problem = Problem::internal("containers cannot be run by this user");
+    match refused {
+        Some(userns::Refused { cause, remedy }) => {
+            problem.because(cause).remedy(format!("{remedy}\nkiln doctor says more"))
+        }
+        None => problem.remedy("kiln doctor says why, and what to do; or name a server with --kubeconfig"),
     }
 }
 

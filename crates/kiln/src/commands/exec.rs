@@ -63,14 +63,14 @@ struct Whom {
 
 /// Ends with the program's exit code.
 pub async fn exec(arguments: Exec) -> Result<Exit, Problem> {
-    let target = arguments.whom.find("exec into").await?;
+    let target = arguments.whom.find("exec into", false).await?;
     let process = target.api.exec(&target.pod, arguments.command, &target.parameters).await;
     talk(process.map_err(|error| Refusal::from(error).problem())?, &target.parameters).await
 }
 
 /// Ends with the container, or when somebody interrupts.
 pub async fn attach(arguments: Attach) -> Result<Exit, Problem> {
-    let target = arguments.whom.find("attach to").await?;
+    let target = arguments.whom.find("attach to", true).await?;
     if !target.is_quiet && target.parameters.tty {
         eprintln!("If you don't see a command prompt, try pressing enter.");
     }
@@ -87,7 +87,7 @@ struct Target {
 }
 
 impl Whom {
-    async fn find(&self, doing: &str) -> Result<Target, Problem> {
+    async fn find(&self, doing: &str, is_attach: bool) -> Result<Target, Problem> {
         let session = self.place.connect().await?;
         let api: Api<Pod> = Api::namespaced(session.client.clone(), &session.namespace);
         let pod = pod(&self.pod, &api, &session).await?;
@@ -100,15 +100,44 @@ impl Whom {
         if let (Some(others), false) = (&chosen.defaulted, self.quiet) {
             eprintln!("Defaulted container {:?} out of: {others}", chosen.name);
         }
-        let has_terminal = self.tty && std::io::stdin().is_terminal();
-        if self.tty && !has_terminal {
-            eprintln!("Unable to use a TTY - input is not a terminal or the right kind of file");
-        }
+        let has_terminal = self.has_terminal(is_attach.then(|| has_tty(&pod, &chosen.name)), &chosen.name);
         // A terminal has one output.
         let parameters = AttachParams::default().stdin(self.stdin).stdout(true).stderr(!has_terminal);
         let parameters = parameters.tty(has_terminal).container(chosen.name);
         Ok(Target { api, pod: pod.metadata.name.unwrap_or_default(), parameters, is_quiet: self.quiet })
     }
+}
+
+impl Whom {
+    /// Whether what is passed on is a terminal's. Who attaches takes what the container has; a terminal that nobody types at is none.
+    fn has_terminal(&self, of_container: Option<bool>, container: &str) -> bool {
+        let say = |text: &str| {
+            if !self.quiet {
+                eprintln!("{text}");
+            }
+        };
+        match of_container {
+            Some(false) if self.tty => {
+                say(&format!("error: Unable to use a TTY - container {container} did not allocate one"));
+                return false;
+            }
+            Some(false) => return false,
+            Some(true) => {}
+            None if !self.tty => return false,
+            None => {}
+        }
+        let is_typed_at = self.stdin && std::io::stdin().is_terminal();
+        if self.tty && self.stdin && !is_typed_at {
+            say("Unable to use a TTY - input is not a terminal or the right kind of file");
+        }
+        is_typed_at || of_container == Some(true)
+    }
+}
+
+fn has_tty(pod: &Pod, container: &str) -> bool {
+    let containers =
+        pod.spec.iter().flat_map(|spec| spec.containers.iter().chain(spec.init_containers.iter().flatten()));
+    containers.filter(|of_pod| of_pod.name == container).any(|of_pod| of_pod.tty == Some(true))
 }
 
 /// The pod that a word names.
@@ -174,7 +203,7 @@ fn choose(pod: &Pod, wanted: Option<&str>) -> Result<Chosen, Problem> {
 
 /// Passes everything on until the program has ended.
 async fn talk(mut process: AttachedProcess, parameters: &AttachParams) -> Result<Exit, Problem> {
-    let raw = parameters.tty.then(RawTerminal::enter).flatten();
+    let raw = (parameters.tty && parameters.stdin).then(RawTerminal::enter).flatten();
     let resized = process.terminal_size();
     let sizes = async {
         match resized.filter(|_| parameters.tty) {
@@ -190,22 +219,38 @@ async fn talk(mut process: AttachedProcess, parameters: &AttachParams) -> Result
         std::future::pending::<()>().await;
     };
     let (stdout, stderr) = (process.stdout(), process.stderr());
-    let outputs = async { tokio::join!(copy(stdout, std::io::stdout()), copy(stderr, std::io::stderr())) };
+    let outputs = async { tokio::try_join!(copy(stdout, std::io::stdout()), copy(stderr, std::io::stderr())) };
     let status = process.take_status();
     let end = async {
-        outputs.await;
-        match status {
+        // Who has closed our output has seen enough (`| head`).
+        outputs.await.ok()?;
+        Some(match status {
             Some(status) => status.await,
             None => None,
-        }
+        })
     };
     let status = tokio::select! {
         status = end => status,
         () = feed => None,
         () = sizes => None,
+        code = told_to_end() => return Err(Problem::silent(Exit::Container(code))),
     };
     drop(raw);
-    ended(status.as_ref())
+    match status {
+        Some(status) => ended(status.as_ref()),
+        None => Ok(Exit::Success),
+    }
+}
+
+/// The exit code for a signal that would otherwise leave the terminal as no shell wants it.
+async fn told_to_end() -> u8 {
+    let (Ok(mut terminate), Ok(mut hangup)) = (signal(SignalKind::terminate()), signal(SignalKind::hangup())) else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = terminate.recv() => 128 + 15,
+        _ = hangup.recv() => 128 + 1,
+    }
 }
 
 /// What the program's end means for ours.
@@ -231,13 +276,13 @@ fn ended(status: Option<&Status>) -> Result<Exit, Problem> {
     }
 }
 
-async fn copy(from: Option<impl AsyncRead + Unpin>, mut to: impl Write) {
-    let Some(mut from) = from else { return };
+async fn copy(from: Option<impl AsyncRead + Unpin>, mut to: impl Write) -> std::io::Result<()> {
+    let Some(mut from) = from else { return Ok(()) };
     let mut piece = vec![0; PIECE];
     while let Ok(length @ 1..) = from.read(&mut piece).await {
-        // Who has closed our output has seen enough; the program goes on.
-        let _ = to.write_all(&piece[..length]).and_then(|()| to.flush());
+        to.write_all(&piece[..length]).and_then(|()| to.flush())?;
     }
+    Ok(())
 }
 
 /// Until its end, which is the program's too.

@@ -111,11 +111,9 @@ pub fn main() -> ExitCode {
         }
     };
     let refused = become_root_of_containers(&arguments.command).err();
-    if let (Some(userns::Refused { cause, remedy }), false) =
-        (&refused, matches!(arguments.command, Command::Doctor(_)))
-    {
-        let problem = Problem::internal("containers cannot be run by this user").because(cause);
-        return output::report(&problem.remedy(format!("{remedy}\nkiln doctor says more"))).into();
+    // Others may do without: `run` where there is a server.
+    if let (Some(refused), Command::Server(_)) = (&refused, &arguments.command) {
+        return output::report(&connect::no_containers(Some(refused))).into();
     }
     let result = match arguments.command {
         Command::Run(arguments) => asynchronously(run::run(arguments)),
