@@ -29,6 +29,8 @@ pub struct Draft {
     outcomes: Vec<Outcome>,
     /// The old schedule of an edit is done with.
     line_is_drawn: bool,
+    /// What is to run is the last of a schedule that is no more: if its Job is refused it is not tried again.
+    pub(super) last_chance: Option<Timestamp>,
     /// Taken off the active list, for they are to be deleted.
     pub(super) replaced: Vec<(JobRef, ObjectReference)>,
     pub(super) events: Vec<CronJobEvent>,
@@ -108,6 +110,7 @@ impl Draft {
             accounted,
             outcomes: Vec::new(),
             line_is_drawn: false,
+            last_chance: None,
             replaced: Vec::new(),
             events: active.events,
             memory,
@@ -193,6 +196,10 @@ impl Draft {
                 }
                 Made::Failed | Made::NamespaceGoes | Made::Nothing => {
                     self.memory.held = Some(Held { tick: run.tick, by: Reason::Failed });
+                    if let Some(now) = self.last_chance {
+                        self.account(vec![Outcome::Skipped(Span::one(run.tick), Reason::Failed)], Some(run.tick));
+                        self.draw_line(now);
+                    }
                 }
             }
         }

@@ -247,7 +247,11 @@ fn decide(plan: &mut Plan, cronjob: &CronJobFacts, ticks: &Ticks, due: Due, now:
     let held = draft.memory.held.filter(|held| held.tick == tick).map(|held| held.by);
     draft.memory.suspended = cronjob.suspended;
     draft.wake_at = ticks.next_after(tick);
-    if deadline.is_some_and(|deadline| deadline <= now) {
+    let was_held_back = held.is_some() || otherwise == Reason::Suspended;
+    if ends == Ends::Now && was_held_back {
+        // The edit that has ended its schedule may have lifted what held it back; that is for the new one.
+        draft.skip(tick, held.unwrap_or(otherwise));
+    } else if deadline.is_some_and(|deadline| deadline <= now) {
         draft.events.push(events::missed(tick));
         let otherwise = if otherwise == Reason::Suspended { otherwise } else { Reason::Deadline };
         draft.skip(tick, held.unwrap_or(otherwise));
@@ -271,6 +275,7 @@ fn decide(plan: &mut Plan, cronjob: &CronJobFacts, ticks: &Ticks, due: Due, now:
             plan.deletions.extend(draft.replaced.iter().map(|(job, _)| job.clone()));
         }
         plan.run = Some(Run { tick, name: job_name(&cronjob.name, tick, ticks.is_under_a_minute()) });
+        plan.then.last_chance = (ends == Ends::Now).then_some(now);
         return;
     }
     if ends == Ends::Now {

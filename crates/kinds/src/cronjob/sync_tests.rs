@@ -393,6 +393,38 @@ fn an_edited_schedule_counts_from_the_edit_and_the_old_one_until_then() {
 }
 
 #[test]
+fn an_edit_that_lifts_what_held_an_instant_back_does_not_start_it() {
+    let edited = |spec: serde_json::Value, memory: &Memory| {
+        let mut edited = cronjob("0 12 * * *", spec);
+        edited.scheduled_before = Some("0 * * * *".into());
+        edited.last_schedule = Some(at("01:00:00"));
+        decide_at("02:00:20", &edited, &[], memory)
+    };
+    let uid = cronjob("0 12 * * *", json!({})).uid;
+    let suspended = Memory { uid: uid.clone(), suspended: true, ..Memory::default() };
+    let (work, settled) = edited(json!({"suspend": false}), &suspended);
+    assert_eq!((work.run, outcomes(&settled)), (None, vec!["02:00 suspended".to_owned()]));
+    assert!(written(&settled).forget_scheduled_before);
+    let held = Memory { uid, held: Some(Held { tick: at("02:00:00"), by: Reason::Forbid }), ..Memory::default() };
+    let (work, settled) = edited(json!({"concurrencyPolicy": "Allow"}), &held);
+    assert_eq!((work.run, outcomes(&settled)), (None, vec!["02:00 forbid".to_owned()]));
+    assert!(written(&settled).forget_scheduled_before);
+}
+
+#[test]
+fn an_edit_comes_into_force_while_jobs_are_refused() {
+    let mut edited = cronjob("0 3 * * *", json!({}));
+    edited.scheduled_before = Some("0 * * * *".into());
+    edited.last_schedule = Some(at("01:00:00"));
+    let plan = sync(&edited, &[], &Memory::default(), &TimeZone::UTC, at("02:00:20"));
+    assert_eq!(plan.run.as_ref().map(|run| run.tick), Some(at("02:00:00")));
+    let refused = plan.then.settle(plan.run, Done { left: BTreeSet::new(), made: Made::Failed });
+    assert_eq!(outcomes(&refused), ["02:00 failed"]);
+    assert_eq!(written(&refused).accounted_until, Some(at("02:00:20")));
+    assert!(written(&refused).forget_scheduled_before);
+}
+
+#[test]
 fn a_cronjob_that_goes_frees_its_jobs_and_makes_none() {
     let made = ChildFacts { tracked: true, tick: None, ..child(at("01:00:00")) };
     let mut going = hourly(json!({}));

@@ -67,9 +67,9 @@ struct Forecast {
 
 /// Prints them.
 pub async fn run(arguments: Arguments) -> Result<Exit, Problem> {
-    let cronjobs = cronjobs(&arguments).await?;
-    let from = arguments.from.unwrap_or_else(|| SystemClock.now());
     let mut failures = Failures::default();
+    let cronjobs = cronjobs(&arguments, &mut failures).await?;
+    let from = arguments.from.unwrap_or_else(|| SystemClock.now());
     let forecasts: Vec<Forecast> = cronjobs
         .iter()
         .filter_map(|cronjob| failures.keep(forecast(cronjob, from, arguments.number.into(), &SystemClock.zone())))
@@ -84,7 +84,7 @@ pub async fn run(arguments: Arguments) -> Result<Exit, Problem> {
     failures.end()
 }
 
-async fn cronjobs(arguments: &Arguments) -> Result<Vec<Value>, Problem> {
+async fn cronjobs(arguments: &Arguments, failures: &mut Failures) -> Result<Vec<Value>, Problem> {
     if !arguments.files.files.is_empty() {
         if !arguments.names.is_empty() {
             return Err(Problem::usage("CronJobs are named either by -f or by words").remedy("leave one of them out"));
@@ -102,7 +102,7 @@ async fn cronjobs(arguments: &Arguments) -> Result<Vec<Value>, Problem> {
     }
     let mut found = Vec::new();
     for name in names {
-        found.push(super::read(&session, name).await?);
+        found.extend(failures.keep(super::read(&session, name).await));
     }
     Ok(found)
 }

@@ -132,7 +132,8 @@ fn override_env(container: &mut Value, env: &[(String, String)]) {
     let mut variables = container["env"].as_array().cloned().unwrap_or_default();
     for (name, value) in env {
         let new = json!({"name": name, "value": value});
-        match variables.iter_mut().find(|old| old["name"] == json!(name)) {
+        // Of several of one name the last counts.
+        match variables.iter_mut().rfind(|old| old["name"] == json!(name)) {
             Some(old) => *old = new,
             None => variables.push(new),
         }
