@@ -89,6 +89,10 @@ pub fn launch(
         (Some(runtime), Some(outside)) => {
             // Other runtimes use every tree: what they make there is to be joined by further programs, and to go.
             cgroup.v1 = boot.cgroups.v1_dirs(uid, name, container.attempt);
+            // Where this pod has a directory the one above it stays, whatever other pod ends while the runtime looks around in it.
+            for pod in cgroup.v1.iter().filter_map(|dir| dir.parent()) {
+                let _ = apply::make_dir(pod);
+            }
             let ward = Ward::new(runtime, &boot.sandbox.dir, uid, name, container.attempt);
             By::Another { ward, outside }
         }

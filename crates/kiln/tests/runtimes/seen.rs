@@ -110,6 +110,10 @@ pub fn read(log: &str, names: &[(&str, &str)]) -> Seen {
             section = name.to_owned();
             continue;
         }
+        // Bridges and pods of other servers come and go on the machine.
+        if section == "network" && (line.starts_with("kiln-") || line == "of a pod") {
+            continue;
+        }
         let line = match section.as_str() {
             "mounts" => mount(&line),
             "namespaces" => namespace(&line),
