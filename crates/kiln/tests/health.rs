@@ -8,19 +8,13 @@ use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Lines};
 use std::net::TcpListener;
 use std::process::{Child, ChildStdout, Stdio};
-use support::{Kubectl, Server, kubectl, stderr, wait_for};
+use support::{Kubectl, Server, create, kubectl, wait_for};
 
 /// A container `name` of this machine's programs.
 fn container(name: &str, script: &str, more: Value) -> Value {
     let mut container = json!({"name": name, "image": "kiln/host", "command": ["sh", "-c", script]});
     container.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     container
-}
-
-#[track_caller]
-fn create(server: &Server, kubectl: &Kubectl, object: &Value) {
-    let made = server.with_input(kubectl, &["create", "-f", "-"], &object.to_string());
-    assert!(made.status.success(), "{}", stderr(&made));
 }
 
 fn pod(name: &str, spec: Value) -> Value {

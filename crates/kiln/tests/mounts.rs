@@ -5,14 +5,7 @@
 mod support;
 
 use serde_json::{Value, json};
-use support::{Kubectl, Server, kubectl, stderr, stdout, wait_for};
-
-fn start() -> (Server, Kubectl) {
-    let (server, kubectl) = (Server::start(), kubectl());
-    let privileged = "pod-security.kubernetes.io/enforce=privileged";
-    server.ok(&kubectl, &["label", "--overwrite", "namespace", "default", privileged]);
-    (server, kubectl)
-}
+use support::{Kubectl, Server, create, start_privileged, stderr, stdout, wait_for};
 
 /// A pod of this machine's own programs, which runs a script once.
 fn pod(name: &str, script: &str, container: &Value, spec: &Value) -> Value {
@@ -21,12 +14,6 @@ fn pod(name: &str, script: &str, container: &Value, spec: &Value) -> Value {
     let mut whole = json!({"restartPolicy": "Never", "terminationGracePeriodSeconds": 1, "containers": [main]});
     whole.as_object_mut().unwrap().extend(spec.as_object().unwrap().clone());
     json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": whole})
-}
-
-#[track_caller]
-fn create(server: &Server, kubectl: &Kubectl, object: &Value) {
-    let made = server.with_input(kubectl, &["create", "-f", "-"], &object.to_string());
-    assert!(made.status.success(), "{}", stderr(&made));
 }
 
 /// Runs a pod to its end, which must be a success; gives its log.
@@ -56,7 +43,7 @@ fn message_of(server: &Server, kubectl: &Kubectl, name: &str, reason: &str) -> S
 
 #[test]
 fn parts_of_a_volume_are_mounted_and_nothing_outside_it() {
-    let (server, kubectl) = start();
+    let (server, kubectl) = start_privileged();
     server.ok(
         &kubectl,
         &["create", "configmap", "settings", "--from-literal=app.conf=colour=red", "--from-literal=other=x"],
@@ -111,7 +98,7 @@ fn parts_of_a_volume_are_mounted_and_nothing_outside_it() {
 /// While one container changes a directory into a link to the machine's root and back, others that mount it see one volume only.
 #[test]
 fn a_link_that_comes_and_goes_leads_nowhere_else() {
-    let (server, kubectl) = start();
+    let (server, kubectl) = start_privileged();
     let swap = "mkdir -p /work/real; touch /work/real/mine; ln -sfn / /work/other; ln -sfn real /work/turn; echo ready >/work/ready
         while :; do ln -sfn / /work/new; mv -T /work/new /work/turn; ln -sfn real /work/new; mv -T /work/new /work/turn; done";
     let volumes = json!([{"name": "work", "hostPath": {"path": server.directory.path().join("shared"), "type": "DirectoryOrCreate"}}]);
@@ -137,7 +124,7 @@ fn a_link_that_comes_and_goes_leads_nowhere_else() {
 
 #[test]
 fn the_machines_files_are_mounted_if_they_are_of_the_type() {
-    let (server, kubectl) = start();
+    let (server, kubectl) = start_privileged();
     let shared = server.directory.path().join("shared");
     let volume = |name: &str, path: &std::path::Path, kind: &str| json!({"name": name, "hostPath": {"path": path, "type": kind}});
     let spec = json!({"volumes": [
@@ -169,7 +156,7 @@ fn the_machines_files_are_mounted_if_they_are_of_the_type() {
 
 #[test]
 fn a_privileged_container_has_the_machines_devices_and_no_mask() {
-    let (server, kubectl) = start();
+    let (server, kubectl) = start_privileged();
     let script = "grep CapEff /proc/self/status; grep Seccomp: /proc/self/status; ls -d /dev/kmsg; grep -q CPU /proc/interrupts && echo seen
         echo 1 >/proc/sys/net/ipv4/ip_forward && echo wrote";
     let privileged = json!({"securityContext": {"privileged": true}});
@@ -182,7 +169,7 @@ fn a_privileged_container_has_the_machines_devices_and_no_mask() {
 
 #[test]
 fn a_seccomp_profile_of_this_machine_holds() {
-    let (server, kubectl) = start();
+    let (server, kubectl) = start_privileged();
     let profiles = server.data_dir().join("seccomp/team");
     std::fs::create_dir_all(&profiles).unwrap();
     let profile = json!({"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [
@@ -208,7 +195,7 @@ fn a_seccomp_profile_of_this_machine_holds() {
 
 #[test]
 fn resources_and_kernel_parameters_of_the_pods_own() {
-    let (server, kubectl) = start();
+    let (server, kubectl) = start_privileged();
     let container = json!({
         "resources": {"requests": {"cpu": "250m"}, "limits": {"memory": "64Mi"}},
         "env": [
@@ -234,7 +221,7 @@ fn resources_and_kernel_parameters_of_the_pods_own() {
 
 #[test]
 fn files_follow_what_they_are_made_of() {
-    let (server, kubectl) = start();
+    let (server, kubectl) = start_privileged();
     server.ok(&kubectl, &["create", "configmap", "c", "--from-literal=a=one"]);
     server.ok(&kubectl, &["create", "secret", "generic", "s", "--from-literal=k=first"]);
     let volumes = json!({"volumes": [
@@ -279,7 +266,7 @@ fn files_follow_what_they_are_made_of() {
 
 #[test]
 fn a_pod_that_fills_the_disk_is_evicted() {
-    let (server, kubectl) = start();
+    let (server, kubectl) = start_privileged();
     let fill = |file: &str| format!("head -c 3000000 /dev/zero >{file}; sync; sleep 1000");
     let volume = json!({"volumes": [{"name": "work", "emptyDir": {"sizeLimit": "2Mi"}}]});
     let mounted = json!({"volumeMounts": [{"name": "work", "mountPath": "/work"}]});

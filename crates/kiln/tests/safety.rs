@@ -5,14 +5,7 @@
 mod support;
 
 use serde_json::{Map, Value, json};
-use support::{Kubectl, Server, kiln, kubectl, stderr, stdout, wait_for};
-
-fn start() -> (Server, Kubectl) {
-    let (server, kubectl) = (Server::start(), kubectl());
-    let privileged = "pod-security.kubernetes.io/enforce=privileged";
-    server.ok(&kubectl, &["label", "--overwrite", "namespace", "default", privileged]);
-    (server, kubectl)
-}
+use support::{Kubectl, Server, create, kiln, start_privileged, stderr, stdout, wait_for};
 
 /// A pod of this machine's own programs, which runs a script once.
 fn pod(name: &str, script: &str, more: &Value) -> Value {
@@ -20,12 +13,6 @@ fn pod(name: &str, script: &str, more: &Value) -> Value {
     main.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name},
         "spec": {"restartPolicy": "Never", "terminationGracePeriodSeconds": 0, "containers": [main]}})
-}
-
-#[track_caller]
-fn create(server: &Server, kubectl: &Kubectl, object: &Value) {
-    let made = server.with_input(kubectl, &["create", "-f", "-"], &object.to_string());
-    assert!(made.status.success(), "{}", stderr(&made));
 }
 
 #[track_caller]
@@ -45,7 +32,7 @@ fn others_run(server: &Server, kubectl: &Kubectl) {
 
 #[test]
 fn a_fork_bomb_reaches_its_pods_limit_and_no_further() {
-    let (server, kubectl) = start();
+    let (server, kubectl) = start_privileged();
     let bomb = "bomb() { while :; do bomb & done; }; (bomb) 2>/dev/null & echo begun; wait";
     create(&server, &kubectl, &pod("bomb", bomb, &json!({})));
     until_log(&server, &kubectl, "bomb", "begun");
@@ -75,7 +62,7 @@ fn the_limit_of_processes_may_be_chosen() {
 
 #[test]
 fn descriptors_and_memory_without_end_are_the_pods_own() {
-    let (server, kubectl) = start();
+    let (server, kubectl) = start_privileged();
     let files = "n=0; while exec {fd}</dev/null; do n=$((n+1)); done 2>/dev/null; echo opened; exec sleep 1000";
     create(&server, &kubectl, &pod("files", files, &json!({})));
     until_log(&server, &kubectl, "files", "opened");
@@ -92,7 +79,7 @@ fn descriptors_and_memory_without_end_are_the_pods_own() {
 
 #[test]
 fn a_config_map_of_ten_thousand_keys_is_ten_thousand_files() {
-    let (server, kubectl) = start();
+    let (server, kubectl) = start_privileged();
     let data: Map<String, Value> = (0..10_000).map(|n| (format!("k{n:05}"), json!(n.to_string()))).collect();
     create(
         &server,

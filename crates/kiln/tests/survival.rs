@@ -11,17 +11,10 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
-use support::{Kubectl, Server, kubectl, processes, signal, stderr, wait_for};
+use support::{Kubectl, Server, create, processes, signal, start_privileged, wait_for};
 
 /// How many pods a Job has, two at a time.
 const N_PODS: usize = 4;
-
-fn start() -> (Server, Kubectl) {
-    let (server, kubectl) = (Server::start(), kubectl());
-    let privileged = "pod-security.kubernetes.io/enforce=privileged";
-    server.ok(&kubectl, &["label", "--overwrite", "namespace", "default", privileged]);
-    (server, kubectl)
-}
 
 /// Each of its pods notes in `DIRECTORY/begun` that it begins, and ends well after `seconds`.
 fn job(name: &str, directory: &Path, seconds: &str, spec: &Value) -> Value {
@@ -34,12 +27,6 @@ fn job(name: &str, directory: &Path, seconds: &str, spec: &Value) -> Value {
         "volumes": [{"name": "notes", "hostPath": {"path": directory}}]}}});
     whole.as_object_mut().unwrap().extend(spec.as_object().unwrap().clone());
     json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": name}, "spec": whole})
-}
-
-#[track_caller]
-fn create(server: &Server, kubectl: &Kubectl, object: &Value) {
-    let made = server.with_input(kubectl, &["create", "-f", "-"], &object.to_string());
-    assert!(made.status.success(), "{}", stderr(&made));
 }
 
 fn pods(server: &Server, kubectl: &Kubectl, job: &str) -> Vec<Value> {
@@ -67,7 +54,7 @@ const MOMENTS: [u64; 10] = [0, 15, 40, 70, 110, 160, 230, 330, 450, 650];
 
 #[test]
 fn no_pod_runs_twice_and_nothing_is_lost_whenever_the_server_is_killed() {
-    let (mut server, kubectl) = start();
+    let (mut server, kubectl) = start_privileged();
     for moment in MOMENTS {
         let directory = tempfile::tempdir().unwrap();
         let name = format!("at-{moment}");
@@ -95,7 +82,7 @@ fn no_pod_runs_twice_and_nothing_is_lost_whenever_the_server_is_killed() {
 #[test]
 fn what_dies_with_its_supervisor_is_told_so_and_done_again() {
     for with_server in [false, true] {
-        let (mut server, kubectl) = start();
+        let (mut server, kubectl) = start_privileged();
         let directory = tempfile::tempdir().unwrap();
         create(&server, &kubectl, &job("widow", directory.path(), "3", &json!({"completions": 1, "parallelism": 1})));
         wait_for("the pod to begin", || (begun(directory.path()).len() == 1).then_some(()));
@@ -120,7 +107,7 @@ fn what_dies_with_its_supervisor_is_told_so_and_done_again() {
 
 #[test]
 fn pods_of_a_machine_that_was_switched_off_are_told_so_and_done_again() {
-    let (mut server, kubectl) = start();
+    let (mut server, kubectl) = start_privileged();
     let directory = tempfile::tempdir().unwrap();
     let spec = json!({"completions": 2, "backoffLimit": 6});
     create(&server, &kubectl, &job("off", directory.path(), "2", &spec));

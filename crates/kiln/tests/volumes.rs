@@ -9,13 +9,7 @@ use serde_json::{Value, json};
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::process::Command;
-use support::{Kubectl, Server, kiln, kubectl, repository, stderr, stdout, wait_for};
-
-#[track_caller]
-fn create(server: &Server, kubectl: &Kubectl, object: &Value) {
-    let made = server.with_input(kubectl, &["create", "-f", "-"], &object.to_string());
-    assert!(made.status.success(), "{}", stderr(&made));
-}
+use support::{Kubectl, Server, create, kiln, kubectl, repository, stderr, stdout, wait_for};
 
 fn claim(name: &str, mode: &str) -> Value {
     json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": name},

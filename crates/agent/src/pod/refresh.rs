@@ -65,9 +65,9 @@ impl Worker {
         let pod = &latest.pod;
         let is_due = self.freshness.refresh_at.is_some_and(|at| at <= now);
         let is_stale =
-            self.freshness.n_source_changes != latest.n_source_changes || self.freshness.fields != fields(pod);
+            || self.freshness.n_source_changes != latest.n_source_changes || self.freshness.fields != fields(pod);
         let (Some(spec), Some(sandbox)) = (&pod.spec, self.sandbox.clone()) else { return };
-        if self.preparation != Preparation::Ready || !(is_due || is_stale) {
+        if self.preparation != Preparation::Ready || !(is_due || is_stale()) {
             return;
         }
         self.freshness.looked(pod, latest.n_source_changes);
@@ -79,8 +79,7 @@ impl Worker {
             Err(error) => {
                 tracing::warn!(pod = name(pod), namespace = namespace(pod), error, "could not refresh a pod's volumes");
                 let again = now.checked_add(RETRY).ok();
-                self.freshness.refresh_at =
-                    [self.freshness.refresh_at.filter(|at| now < *at), again].into_iter().flatten().min();
+                self.freshness.refresh_at = [self.freshness.next_look(now), again].into_iter().flatten().min();
             }
         }
     }

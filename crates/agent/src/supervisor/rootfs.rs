@@ -304,19 +304,16 @@ fn devices(build: &Build<'_>, root: &OwnedFd) -> Result<(), Errno> {
         [("null", 1, 3), ("zero", 1, 5), ("full", 1, 7), ("random", 1, 8), ("urandom", 1, 9), ("tty", 5, 0)]
     {
         let mode = Mode::from_raw_mode(0o666);
-        match mknodat(&dev, name, FileType::CharacterDevice, mode, makedev(major, minor)) {
+        let source = match mknodat(&dev, name, FileType::CharacterDevice, mode, makedev(major, minor)) {
             // Without root of the machine: its own, whose owner and mode are then out of reach too.
             Err(Errno::PERM) => {
                 mknodat(&dev, name, FileType::RegularFile, mode, 0)?;
-                let place = resolve(root, &Path::new("/dev").join(name))?;
-                attach(&working_device(&Path::new("/dev").join(name))?, &place)?;
+                Some(Path::new("/dev").join(name))
             }
-            made => {
-                made?;
-                let place = resolve(root, &Path::new("/dev").join(name))?;
-                attach(&working_device(&through(&place))?, &place)?;
-            }
-        }
+            made => made.map(|()| None)?,
+        };
+        let place = resolve(root, &Path::new("/dev").join(name))?;
+        attach(&working_device(&source.unwrap_or_else(|| through(&place)))?, &place)?;
     }
     for (name, target) in [
         ("fd", "/proc/self/fd"),

@@ -236,6 +236,22 @@ fn spawn_server(directory: &Path, listen: &str) -> Child {
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().unwrap()
 }
 
+/// A server whose default namespace takes pods of any kind, and a kubectl.
+pub fn start_privileged() -> (Server, Kubectl) {
+    let (server, kubectl) = (Server::start(), kubectl());
+    let privileged = "pod-security.kubernetes.io/enforce=privileged";
+    server.ok(&kubectl, &["label", "--overwrite", "namespace", "default", privileged]);
+    (server, kubectl)
+}
+
+/// Creates an object, or a List of them; gives the warnings.
+#[track_caller]
+pub fn create(server: &Server, kubectl: &Kubectl, object: &serde_json::Value) -> String {
+    let made = server.with_input(kubectl, &["create", "-f", "-"], &object.to_string());
+    assert!(made.status.success(), "{}", stderr(&made));
+    stderr(&made)
+}
+
 /// Sends a signal to a process this test started.
 pub fn signal(pid: u32, signal: nix::sys::signal::Signal) {
     let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid as i32), signal);
