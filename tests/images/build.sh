@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # Makes docker archives of the guide's images from Debian packages, without docker and without a registry.
 #
-# usage: tests/images/build.sh [busybox|perl]…      default: all; prints the path of each archive
+# usage: tests/images/build.sh [busybox|perl|postgres]…      default: all; prints the path of each archive
 #
 # The archives are kept in target/test-images (or $KILN_TEST_IMAGES), and a second run only prints their paths. Packages are
 # downloaded by apt-get, checked by it, and unpacked: nothing is installed. The names are those that the guide's manifests use;
-# Debian's perl is newer than the perl:5.34 that it stands in for here.
+# Debian's perl is newer than the perl:5.34 that it stands in for here, and of PostgreSQL there are the clients alone.
 set -euo pipefail
 
 root=$(cd "$(dirname "$0")/../.." && pwd)
@@ -80,11 +80,16 @@ busybox() {
   archive "$work/busybox" "$1" sh busybox:1.35 busybox:latest
 }
 
-perl() {
-  local dir=$work/perl
-  # Merged /usr first, as packages expect it.
+# merge_usr DIR: as packages expect it, before they are unpacked
+merge_usr() {
+  local dir=$1 name
   mkdir -p "$dir"/usr/{bin,sbin,lib,lib64}
   for name in bin sbin lib lib64; do ln -s "usr/$name" "$dir/$name"; done
+}
+
+perl() {
+  local dir=$work/perl
+  merge_usr "$dir"
   # libmath-bigint-perl: the bignum of Debian 12's perl 5.36 cannot compute 2,000 digits of pi, the newer one there can.
   unpack "$dir" perl-base perl perl-modules-5.36 libperl5.36 libmath-bigint-perl \
     libc6 libcrypt1 libgcc-s1 gcc-12-base libdb5.3 libgdbm6 libgdbm-compat4 zlib1g libbz2-1.0
@@ -95,14 +100,29 @@ perl() {
   archive "$dir" "$1" perl perl:5.34 perl:5.36 perl:latest
 }
 
-[ $# -gt 0 ] || set -- busybox perl
+postgres() {
+  local dir=$work/postgres
+  merge_usr "$dir"
+  # Without perl, which only Debian's wrapper around psql wants: the shell is busybox's, as in the alpine image.
+  unpack "$dir" postgresql-client-15 libpq5 libssl3 libgssapi-krb5-2 libkrb5-3 libk5crypto3 libkrb5support0 libcom-err2 libkeyutils1 \
+    libldap-2.5-0 libsasl2-2 libgnutls30 libp11-kit0 libidn2-0 libunistring2 libtasn1-6 libhogweed6 libnettle8 libgmp10 libffi8 \
+    libreadline8 libtinfo6 liblz4-1 libzstd1 zlib1g libc6 libgcc-s1 gcc-12-base
+  rm -rf "$dir"/usr/share/{doc,man,locale,lintian,bug} "$dir"/usr/lib/*/gconv "$dir"/usr/share/postgresql/*/man
+  ln -s ../lib/postgresql/15/bin/psql "$dir/usr/bin/psql"
+  add_base "$dir"
+  add_busybox "$dir"
+  [ -e "$dir/usr/lib/$triplet/libc.so.6" ]
+  archive "$dir" "$1" psql postgres:15-alpine
+}
+
+[ $# -gt 0 ] || set -- busybox perl postgres
 mkdir -p "$out"
 exec 9>"$out/.lock"
 flock 9
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 for image in "$@"; do
-  case $image in busybox | perl) ;; *) echo "build.sh: no recipe for $image: there are busybox and perl" >&2; exit 2 ;; esac
+  case $image in busybox | perl | postgres) ;; *) echo "build.sh: no recipe for $image: there are busybox, perl and postgres" >&2; exit 2 ;; esac
   file=$out/$image-$recipe.tar
   if [ ! -e "$file" ]; then
     rm -f "$out/$image"-*.tar

@@ -21,14 +21,6 @@ fn image(images: &Path, arguments: &[&str]) -> Output {
     kiln(arguments).env("KILN_IMAGE_DIR", images).output().unwrap()
 }
 
-/// A server whose docker.io is `registry`.
-fn server_with_mirror(address: std::net::SocketAddr) -> Server {
-    let directory = tempfile::Builder::new().prefix("kiln-test-").tempdir().unwrap();
-    let yaml = format!("mirrors: {{docker.io: {{endpoint: ['http://{address}']}}}}\n");
-    std::fs::write(directory.path().join("registries.yaml"), yaml).unwrap();
-    Server::start_in(directory)
-}
-
 fn pod(name: &str, image: &str, extra: Value) -> String {
     let mut spec = json!({"restartPolicy": "Never", "containers": [
         {"name": "c", "image": image, "command": ["sh", "-c", "echo it runs; cat /etc/passwd | head -n 1"]}]});
@@ -173,7 +165,7 @@ fn a_private_registry_wants_its_authority_and_a_password() {
 fn ten_pods_pull_the_guides_image_once_through_a_mirror() {
     let registry = Registry::start();
     registry.push_built("busybox", "library/busybox:1.35", gzip);
-    let server = server_with_mirror(registry.address);
+    let server = Server::with_mirror(registry.address);
     let manifests: Vec<String> = (0..10).map(|i| pod(&format!("p{i}"), "busybox:1.35", json!({}))).collect();
     apply(&server, &manifests.join("\n---\n"));
     let args = ["wait", "pod", "--all", "--for=jsonpath={.status.phase}=Succeeded", "--timeout=80s"];
@@ -215,7 +207,7 @@ fn ten_pods_pull_the_guides_image_once_through_a_mirror() {
 #[test]
 fn a_missing_tag_backs_off_and_is_taken_once_it_is_there() {
     let registry = Registry::start();
-    let server = server_with_mirror(registry.address);
+    let server = Server::with_mirror(registry.address);
     // Only the mirror is asked in words that the test knows; what the registry itself says depends on the network.
     let name = registry.image("team/busybox:soon");
     apply(&server, &pod("p", &name, json!({})));
@@ -281,7 +273,7 @@ fn a_server_killed_while_it_pulls_goes_on_where_whole_layers_end() {
     registry.push_built("busybox", "library/busybox:1.35", gzip);
     // The manifest and the configuration pass, and a part of the layer.
     let gate = Gate::before(registry.address, 100_000);
-    let mut server = server_with_mirror(gate.address);
+    let mut server = Server::with_mirror(gate.address);
     apply(&server, &pod("p", "busybox:1.35", json!({})));
     let images = server.data_dir().join("images");
     let count = |name: &str| std::fs::read_dir(images.join(name)).map_or(0, Iterator::count);

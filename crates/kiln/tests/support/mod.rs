@@ -87,6 +87,14 @@ impl Server {
         server
     }
 
+    /// Starts one whose docker.io is the registry at this address.
+    pub fn with_mirror(address: std::net::SocketAddr) -> Self {
+        let directory = tempfile::Builder::new().prefix("kiln-test-").tempdir().unwrap();
+        let yaml = format!("mirrors: {{docker.io: {{endpoint: ['http://{address}']}}}}\n");
+        std::fs::write(directory.path().join("registries.yaml"), yaml).unwrap();
+        Self::start_in(directory)
+    }
+
     fn wait_until_ready(&mut self) {
         let kubeconfig = self.kubeconfig();
         wait_for("the server's kubeconfig", || {
