@@ -157,7 +157,7 @@ async fn requests_that_make_no_sense() {
             json!({"apiVersion": "v1", "kind": "ConfigMap", "dta": {}}),
             500,
             "",
-            "failed to create typed patch object (/; /v1, Kind=ConfigMap): .dta: field not declared in schema",
+            "failed to create typed patch object (/; /v1, Kind=ConfigMap): .dta: field not declared in schema (did you mean \"data\"?)",
         ),
         (
             map(json!({"a": 1})),

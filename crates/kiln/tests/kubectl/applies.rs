@@ -131,6 +131,7 @@ fn everybody_who_has_a_part_in_a_job_is_named() {
         unknown["spec"]["paralelism"] = json!(3);
         let refused = server.with_input(kubectl, &["apply", "-f", "-", "--server-side"], &unknown.to_string());
         let text = stderr(&refused);
-        assert!(!refused.status.success() && text.contains(".spec.paralelism: field not declared in schema"), "{text}");
+        let expect = r#".spec.paralelism: field not declared in schema (did you mean "parallelism"?)"#;
+        assert!(!refused.status.success() && text.contains(expect), "{text}");
     });
 }

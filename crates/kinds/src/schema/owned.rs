@@ -1,5 +1,6 @@
 //! The table as ownership sees it: where a leaf ends, how items of lists are told apart.
 
+use super::suggest;
 use super::{Field, Kind, ListType, Shape, Type, TypeRef};
 use meta::fields::{FieldSchema, Form, ListForm, Scalar, ScalarForm};
 
@@ -57,6 +58,11 @@ impl FieldSchema for ValueType {
         let Kind::Message(ty) = self.kind else { return None };
         let field = ty.field_named(name)?;
         Some(Self { kind: field.kind, shape: field.shape, place: Some((ty.ty(), field)) })
+    }
+
+    fn nearest(self, name: &str) -> Option<&'static str> {
+        let Kind::Message(ty) = self.kind else { return None };
+        suggest::nearest(ty.ty(), name)
     }
 
     /// Required scalars are zero in Go when nothing is said; validation has its own word on that.

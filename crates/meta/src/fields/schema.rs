@@ -9,6 +9,10 @@ pub trait FieldSchema: Copy {
     fn form(self) -> Form<Self>;
     /// The type of an object's field; `None` when it has none of that name.
     fn field(self, name: &str) -> Option<Self>;
+    /// The object's field that a misspelt name is near to.
+    fn nearest(self, _name: &str) -> Option<&'static str> {
+        None
+    }
     /// What an item's key is when the item does not say: the protocol of a port is TCP.
     fn key_default(self, key: &str) -> Option<Scalar>;
     /// Whether the field stands in every object that Kubernetes writes, even when nobody set it. Then setting what is in

@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 const MAX_ERRORS: usize = 100;
 
 /// Everything wrong with a configuration, each with its path: `.spec.foo: field not declared in schema`. Of the unknown
-/// fields of an object the first is told.
+/// fields of an object the first is told, with what was probably meant.
 pub fn validate<S: FieldSchema>(config: &Value, ty: S) -> Vec<String> {
     let mut walk = Walk { path: String::new(), errors: Vec::new() };
     walk.value(config, ty);
@@ -57,7 +57,7 @@ impl Walk {
                     let step = Step::field(name);
                     match entry(ty, &form, name) {
                         Some(child) => self.below(&step, |walk| walk.value(value, child)),
-                        None => return self.below(&step, |walk| walk.error("field not declared in schema")),
+                        None => return self.below(&step, |walk| walk.error(&unknown(ty.nearest(name)))),
                     }
                 }
             }
@@ -98,6 +98,11 @@ impl Walk {
             self.error(&format!("expected {expected}, got &value.valueUnstructured{{Value:{}}}", go_syntax(value)));
         }
     }
+}
+
+fn unknown(nearest: Option<&str>) -> String {
+    let meant = nearest.map(|near| format!(" (did you mean {near:?}?)")).unwrap_or_default();
+    format!("field not declared in schema{meant}")
 }
 
 /// A value as Go's `%#v` writes it.
