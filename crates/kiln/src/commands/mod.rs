@@ -28,6 +28,7 @@ mod runtimes;
 mod server;
 mod session;
 mod streams;
+mod switches;
 mod targets;
 mod verdict;
 mod wait;
@@ -149,7 +150,8 @@ fn parse() -> Result<Arguments, clap::Error> {
     let is_plugin = program.file_name().is_some_and(|name| name == "kubectl-kiln");
     let command = Arguments::command();
     let command = if is_plugin { command.bin_name("kubectl kiln") } else { command };
-    Arguments::from_arg_matches(&command.try_get_matches_from(std::env::args_os())?)
+    let words = switches::plain(&command, std::env::args_os());
+    Arguments::from_arg_matches(&command.try_get_matches_from(words)?)
 }
 
 /// Commands that run containers, or make what they are made of, go on in a user namespace when the user is not root.
