@@ -1,5 +1,5 @@
-//! docs/guide.md, command by command: by real kubectl, and again by kiln's own verbs where there is no kubectl. Images come from a
-//! registry that stands in for Docker Hub.
+//! Documents, command by command: docs/guide.md, and the commands of the guide *Jobs and CronJobs* with the programs in examples/. By real
+//! kubectl, and again by kiln's own verbs where there is no kubectl. Images come from a registry that stands in for Docker Hub.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 
@@ -16,55 +16,83 @@ use shell::{By, Shell};
 use support::registry::{Registry, gzip};
 use support::{Server, repository, wait_for};
 
+const GUIDE: &str = "docs/guide.md";
+const COMMANDS: &str = "crates/kiln/tests/guide/commands.md";
+
 #[test]
 fn every_command_of_the_guide_by_kubectl() {
-    walk(&By::Kubectl(support::kubectl()));
+    walk(GUIDE, &By::Kubectl(support::kubectl()));
 }
 
 #[test]
 fn every_command_of_the_guide_by_kiln_alone() {
-    walk(&By::Kiln);
+    walk(GUIDE, &By::Kiln);
 }
 
+#[test]
+fn the_programs_of_jobs_and_cronjobs_by_kubectl() {
+    walk(COMMANDS, &By::Kubectl(support::kubectl()));
+}
+
+#[test]
+fn the_programs_of_jobs_and_cronjobs_by_kiln_alone() {
+    walk(COMMANDS, &By::Kiln);
+}
+
+/// Does everything that a document says, and tells every difference.
 #[track_caller]
-fn walk(by: &By) {
-    let guide = std::fs::read_to_string(repository().join("docs/guide.md")).unwrap();
-    let steps = document::steps(&guide).unwrap();
-    let registry = Registry::start();
-    registry.push_built("busybox", "library/busybox:1.35", gzip);
+fn walk(document: &str, by: &By) {
+    let text = std::fs::read_to_string(repository().join(document)).unwrap();
+    let steps = document::steps(&text).unwrap();
+    let registry = registry(&text);
     let server = Server::with_mirror(registry.address);
     let shell = Shell::new(&server, by);
+    save_examples(&shell, by);
     let mut mistakes = Vec::new();
     for step in &steps {
-        match (step, by) {
-            (Step::Save { name, text }, By::Kubectl(_)) => shell.save(name, text),
-            (Step::Save { name, text }, By::Kiln) => shell.save(name, &document::with_kilns_verbs(text)),
-            (Step::Run(command), by) => mistakes.extend(run(&shell, command, by)),
+        match step {
+            Step::Save { name, text } => shell.save(name, &by.said(text)),
+            Step::Run(command) => mistakes.extend(run(&shell, document, command, by)),
         }
     }
     assert!(mistakes.is_empty(), "{}", mistakes.join("\n"));
-    // The last thing that the guide does is tidying up.
+    // The last thing that a document does is tidying up.
     wait_for("nothing to be left", || server.traces().is_empty().then_some(()));
 }
 
+/// With the images that are named in the document, or in the examples.
+fn registry(document: &str) -> Registry {
+    let registry = Registry::start();
+    registry.push_built("busybox", "library/busybox:1.35", gzip);
+    if document.contains("perl:5.34") {
+        registry.push_built("busybox", "library/busybox:latest", gzip);
+        registry.push_built("perl", "library/perl:5.34", gzip);
+    }
+    registry
+}
+
+fn save_examples(shell: &Shell, by: &By) {
+    for entry in std::fs::read_dir(repository().join("examples")).unwrap().flatten() {
+        let text = std::fs::read_to_string(entry.path()).unwrap();
+        shell.save(entry.file_name().to_str().unwrap(), &by.said(&text));
+    }
+}
+
 /// What is wrong with a command, if anything is.
-fn run(shell: &Shell, command: &Command, by: &By) -> Option<String> {
-    let text = match by {
-        By::Kubectl(_) => command.text.clone(),
-        By::Kiln => document::with_kilns_verbs(&command.text),
-    };
-    let shown = &command.shown;
+fn run(shell: &Shell, document: &str, command: &Command, by: &By) -> Option<String> {
+    let (text, shown) = (by.said(&command.text), &command.shown);
+    let place = format!("{document}:{}", command.line);
     let begin = std::time::Instant::now();
-    let ended = shell.run(&text, |printed| command.is_interrupted && matching::begins_as_shown(shown, printed));
-    eprintln!("{:>6} ms  docs/guide.md:{}: {text}", begin.elapsed().as_millis(), command.line);
-    let trouble = match &ended {
-        Err(printed) => printed.clone(),
-        Ok(ended) if command.is_interrupted && matching::begins_as_shown(shown, &ended.printed) => return None,
-        Ok(ended) if !command.is_interrupted && !ended.status.success() => {
-            format!("{}({})", ended.printed, ended.status)
-        }
-        Ok(ended) if !command.is_interrupted && matching::is_as_shown(shown, &ended.printed) => return None,
-        Ok(ended) => ended.printed.clone(),
+    let is_enough = |printed: &str| command.is_interrupted && matching::begins_as_shown(shown, printed);
+    let ended = shell.run(&text, is_enough);
+    eprintln!("{:>6} ms  {place}: {text}", begin.elapsed().as_millis());
+    let printed = match ended {
+        Ok(ended) if is_enough(&ended.printed) => return None,
+        Ok(ended) if command.is_interrupted => format!("{}(it ended by itself)", ended.printed),
+        Ok(ended) if !ended.status.success() => format!("{}({})", ended.printed, ended.status),
+        Ok(ended) if matching::is_as_shown(shown, &ended.printed) => return None,
+        Ok(ended) => ended.printed,
+        Err(trouble) => trouble,
     };
-    Some(format!("=== docs/guide.md:{}: {text}\n--- shown\n{}\n--- printed\n{trouble}", command.line, shown.join("\n")))
+    Some(format!("=== {place}: {text}\n--- shown\n{}\n--- printed\n{printed}", shown.join("\n")))
 }

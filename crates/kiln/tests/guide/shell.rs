@@ -21,12 +21,25 @@ pub enum By {
     Kiln,
 }
 
+impl By {
+    /// A text of the document, as it is to be executed.
+    pub fn said(&self, text: &str) -> String {
+        match self {
+            Self::Kubectl(_) => text.to_owned(),
+            Self::Kiln => crate::document::with_kilns_verbs(text),
+        }
+    }
+}
+
 /// Where commands run: an empty directory, and programs of the reader's own.
 pub struct Shell {
     directory: tempfile::TempDir,
     kubeconfig: PathBuf,
     path: String,
 }
+
+/// How long a command may take. Programs of twenty batches take longer than conditions.
+const LIMIT: Duration = Duration::from_secs(2 * PATIENCE.as_secs());
 
 /// What a command has printed, and how it ended.
 pub struct Ended {
@@ -70,9 +83,9 @@ impl Shell {
         loop {
             match pieces.recv_timeout(Duration::from_millis(100)) {
                 Ok(piece) => printed += &piece,
-                Err(RecvTimeoutError::Timeout) if begin.elapsed() < PATIENCE => {}
+                Err(RecvTimeoutError::Timeout) if begin.elapsed() < LIMIT => {}
                 Err(RecvTimeoutError::Timeout) => {
-                    return Err(format!("{printed}(it had not ended after {PATIENCE:?})"));
+                    return Err(format!("{printed}(it had not ended after {LIMIT:?})"));
                 }
                 Err(RecvTimeoutError::Disconnected) => break,
             }
