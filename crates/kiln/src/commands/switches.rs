@@ -10,7 +10,7 @@ pub fn plain(command: &Command, words: impl IntoIterator<Item = OsString>) -> Ve
     let mut words = words.into_iter();
     let mut plain: Vec<OsString> = words.by_ref().take(1).collect();
     let mut verb = command;
-    while let Some(word) = words.next() {
+    for word in words.by_ref() {
         if word == "--" {
             plain.push(word);
             break;
