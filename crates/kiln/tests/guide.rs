@@ -13,6 +13,7 @@ mod support;
 
 use document::{Command, Step};
 use shell::{By, Shell};
+use support::postgres::Postgres;
 use support::registry::{Registry, gzip};
 use support::{Server, repository, wait_for};
 
@@ -46,7 +47,14 @@ fn walk(document: &str, by: &By) {
     let steps = document::steps(&text).unwrap();
     let registry = registry(&text);
     let server = Server::with_mirror(registry.address);
-    let shell = Shell::new(&server, by);
+    let mut shell = Shell::new(&server, by);
+    // Where the database is that a document speaks of, for whoever uses it from this machine and from a pod.
+    let machine = server.address_for_pods();
+    let postgres = text.contains("psql").then(|| Postgres::start(machine));
+    shell.set("MACHINE", machine.to_string());
+    for (name, value) in postgres.iter().flat_map(Postgres::environment) {
+        shell.set(name, value);
+    }
     save_examples(&shell, by);
     let mut mistakes = Vec::new();
     for step in &steps {
@@ -67,6 +75,9 @@ fn registry(document: &str) -> Registry {
     if document.contains("perl:5.34") {
         registry.push_built("busybox", "library/busybox:latest", gzip);
         registry.push_built("perl", "library/perl:5.34", gzip);
+    }
+    if document.contains("psql") {
+        registry.push_built("postgres", "library/postgres:15-alpine", gzip);
     }
     registry
 }

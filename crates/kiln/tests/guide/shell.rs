@@ -1,5 +1,6 @@
 //! Runs the commands of a document, each in a bash of its own, in one directory.
 
+use std::collections::BTreeMap;
 use std::io::Read;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -34,8 +35,7 @@ impl By {
 /// Where commands run: an empty directory, and programs of the reader's own.
 pub struct Shell {
     directory: tempfile::TempDir,
-    kubeconfig: PathBuf,
-    path: String,
+    environment: BTreeMap<&'static str, String>,
 }
 
 /// How long a command may take. Programs of twenty batches take longer than conditions.
@@ -60,7 +60,15 @@ impl Shell {
             By::Kiln => write_program(&programs.join("kubectl"), "echo 'there is no kubectl here' >&2; exit 127"),
         }
         let path = format!("{}:{}", programs.display(), std::env::var("PATH").unwrap_or_default());
-        Self { directory, kubeconfig: server.kubeconfig(), path }
+        let (home, kubeconfig) = (directory.path().display().to_string(), server.kubeconfig().display().to_string());
+        let variables =
+            [("PATH", path), ("HOME", home), ("KUBECONFIG", kubeconfig.clone()), ("KILN_KUBECONFIG", kubeconfig)];
+        Self { directory, environment: variables.into() }
+    }
+
+    /// Sets a variable for all commands.
+    pub fn set(&mut self, name: &'static str, value: String) {
+        self.environment.insert(name, value);
     }
 
     pub fn save(&self, name: &str, text: &str) {
@@ -72,8 +80,7 @@ impl Shell {
         let (reader, writer) = std::io::pipe().unwrap();
         let mut command = Command::new("bash");
         command.args(["-c", text]).current_dir(self.directory.path()).process_group(0);
-        command.env("PATH", &self.path).env("HOME", self.directory.path());
-        command.env("KUBECONFIG", &self.kubeconfig).env("KILN_KUBECONFIG", &self.kubeconfig);
+        command.envs(&self.environment);
         command.stdin(Stdio::null()).stdout(writer.try_clone().unwrap()).stderr(writer);
         let mut group = Group(command.spawn().unwrap());
         // It holds the pipe's writing end.

@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
+pub mod postgres;
 pub mod python;
 pub mod registry;
 
@@ -196,6 +197,14 @@ impl Server {
     /// The server's log, for a failing test's message.
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.directory.path().join("log")).unwrap_or_default()
+    }
+
+    /// This machine's address as the server's pods see it: the first of their range.
+    pub fn address_for_pods(&self) -> std::net::Ipv4Addr {
+        let record = std::fs::read(self.data_dir().join("agent/network.json")).unwrap();
+        let record: serde_json::Value = serde_json::from_slice(&record).unwrap();
+        let base: std::net::Ipv4Addr = record["range"]["base"].as_str().unwrap().parse().unwrap();
+        std::net::Ipv4Addr::from_bits(base.to_bits() + 1)
     }
 
     /// What this server's pods have left on the machine.
