@@ -103,8 +103,8 @@ pub struct Row {
 ///
 /// Order on create: decode (strict) → `default` → server fills metadata (name, namespace, uid, creationTimestamp)
 /// → `prepare_create` → `default` again (labels inherited from templates) → `validate` → `warnings` → stored.
-/// Order on update: decode → `default` → server keeps system metadata → `prepare_update` → `validate_changed` +
-/// `validate_update` → `update_warnings`.
+/// Order on update: decode → `default` → server keeps system metadata → `prepare_update` → `note_edit` →
+/// `validate_changed` + `validate_update` → `update_warnings`.
 pub trait Kind: Send + Sync + std::fmt::Debug {
     /// What it is called on the wire.
     fn names(&self) -> &'static Names;
@@ -117,6 +117,8 @@ pub trait Kind: Send + Sync + std::fmt::Debug {
     /// Copies back what this write may not touch (`Part::Spec` keeps old status, `Part::Status` keeps everything but
     /// metadata and status) and bumps metadata.generation when the spec changed.
     fn prepare_update(&self, object: &mut Value, old: &Value, part: Part);
+    /// Notes in an update of `Part::Spec` what decisions to come have to know of its moment.
+    fn note_edit(&self, _object: &mut Value, _old: &Value, _now: Timestamp) {}
     /// Fields that this write never changes, so that it makes nobody their manager; each a path of names.
     fn reset_fields(&self, part: Part) -> &'static [&'static [&'static str]] {
         match (self.names().subresources.contains(&"status"), part) {

@@ -1,10 +1,12 @@
 //! The controllers are killed before and after each of their writes in turn, and started again a second later: every instant of a
 //! CronJob still has one Job, and nothing is left half done. Then days in which anything happens at random; `SEED=n` runs one.
 
-use jiff::SignedDuration;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 use kube::api::{DeleteParams, PropagationPolicy};
 use serde_json::{Value, json};
 use sim::{Fuse, When, World};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// What is run around each write: until a while after the second minute.
@@ -114,26 +116,34 @@ async fn days(world: &mut World) {
     let end = hours * 3_600;
     let mut passed = 0;
     let mut n_deaths = 0;
+    let mut calm = Calm::new(world.now());
     while passed < end {
         let pause = 1 + world.chance.below(3_600);
         passed += pause;
         world.pass(pause).await;
+        calm.check(world);
         let cronjob = all[usize::try_from(world.chance.below(5)).unwrap()].0;
         match world.chance.below(8) {
             0..=2 => {
                 let n_steps = 1 + world.chance.below(600);
                 world.restart_controllers(n_steps);
+                calm.begin(world.now());
             }
             3 => {
                 let suspend = world.chance.below(2) == 0;
                 world.patch_cronjob(cronjob, json!({"suspend": suspend})).await;
+                calm.suspend(cronjob, suspend);
+                calm.begin(world.now());
             }
             4 => {
                 let seconds = i64::try_from(world.chance.below(7_200)).unwrap() - 3_000;
                 world.set_clock(SignedDuration::from_secs(seconds));
+                calm.begin(world.now());
             }
             5 => {
                 let minute = world.chance.below(60);
+                calm.allow_minute = i8::try_from(minute).unwrap();
+                calm.begin(world.now());
                 world.patch_cronjob("allow", json!({"schedule": format!("{minute} * * * *")})).await;
             }
             6 => {
@@ -155,24 +165,80 @@ async fn days(world: &mut World) {
             world.pass(down).await;
             let n_steps = 200 + world.chance.below(2_000);
             world.restart_controllers(n_steps);
+            calm.begin(world.now());
         }
     }
     world.restart_controllers(u64::MAX);
     for (name, ..) in all {
         world.patch_cronjob(name, json!({"suspend": false})).await;
+        calm.suspend(name, false);
     }
+    calm.begin(world.now());
     // Longer than any of them has to wait, also for a clock that was set back.
     world.pass(6 * 3_600).await;
     assert!(0 < n_deaths, "nobody died");
+    calm.check(world);
+    println!("{} runs were looked for in calm times", calm.n_runs);
+    assert!(0 < calm.n_runs, "it was never calm");
     for cronjob in world.objects("/batch/cronjobs/") {
         check_accounts(world, &cronjob);
+    }
+}
+
+/// Times in which nothing happens that could cost a run: each instant of a CronJob that allows has its Job, and at once.
+struct Calm {
+    since: Timestamp,
+    /// The latest that the clock ever showed: up to there instants may have had their outcomes.
+    highest: Timestamp,
+    allow_minute: i8,
+    suspended: BTreeSet<&'static str>,
+    n_runs: usize,
+}
+
+impl Calm {
+    fn new(now: Timestamp) -> Self {
+        Self { since: now, highest: now, allow_minute: 0, suspended: BTreeSet::new(), n_runs: 0 }
+    }
+
+    fn begin(&mut self, now: Timestamp) {
+        self.since = now;
+    }
+
+    fn suspend(&mut self, name: &'static str, suspend: bool) {
+        if suspend {
+            self.suspended.insert(name)
+        } else {
+            self.suspended.remove(name)
+        };
+    }
+
+    fn check(&mut self, world: &World) {
+        let now = world.now();
+        let from = self.since.max(self.highest);
+        self.highest = self.highest.max(now);
+        if world.controllers_are_dead() {
+            return;
+        }
+        for (name, minute) in [("allow", self.allow_minute), ("late", 10)] {
+            if self.suspended.contains(name) {
+                continue;
+            }
+            // Told in the CronJob's zone.
+            let ticks: BTreeSet<Timestamp> = world.ticks(name).iter().map(|tick| tick.parse().unwrap()).collect();
+            let first = from.as_second() / 60 + 1;
+            let due = (first..=(now.as_second() - 5) / 60).map(|minutes| Timestamp::from_second(minutes * 60).unwrap());
+            for due in due.filter(|due| due.to_zoned(TimeZone::UTC).minute() == minute) {
+                assert!(ticks.contains(&due), "{name} did not run at {due}, and it is {now}");
+                self.n_runs += 1;
+            }
+        }
     }
 }
 
 /// What was due long enough ago is accounted for.
 fn check_accounts(world: &World, cronjob: &Value) {
     let until = cronjob["metadata"]["annotations"]["kiln.dev/accounted-until"].as_str().unwrap();
-    let until: jiff::Timestamp = until.parse().unwrap();
+    let until: Timestamp = until.parse().unwrap();
     let behind = world.now().duration_since(until);
     // The longest pause between two instants is two and a half hours; one instant may be held back.
     assert!(behind < SignedDuration::from_hours(4), "{behind:#} behind: {cronjob:#}");

@@ -224,8 +224,10 @@ fn cronjob_line(cronjob: &Value) -> String {
     if accounted.is_string() && *accounted != status["lastScheduleTime"] {
         write!(line, ", accounted until {}", time(accounted)).expect("strings take text");
     }
-    if let Some(before) = annotations["kiln.dev/scheduled-before"].as_str() {
-        write!(line, ", was {before}").expect("strings take text");
+    let former = annotations["kiln.dev/scheduled-before"].as_str().and_then(|text| serde_json::from_str(text).ok());
+    for former in former.iter().flat_map(|former: &Vec<Value>| former) {
+        let text = |field: &str| former[field].as_str().unwrap_or_default();
+        write!(line, ", was {} until {}", text("schedule"), time(&former["until"])).expect("strings take text");
     }
     if cronjob["spec"]["suspend"] == true {
         line.push_str(", suspended");

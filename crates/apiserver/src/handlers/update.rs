@@ -123,6 +123,9 @@ impl Change<'_, '_> {
         gate.mutate(self.call, &mut new)?;
         keep_system_metadata(&mut new, old);
         kind.prepare_update(&mut new, old, self.part);
+        if self.part == Part::Spec {
+            kind.note_edit(&mut new, old, self.call.server.clock.now());
+        }
         let mut errors = kind.validate_changed(&new, old, self.part);
         errors.extend(kind.validate_update(&new, old, self.part));
         errors.extend(new_finalizers(&new, old));

@@ -146,8 +146,8 @@ fn patch(cronjob: &CronJobFacts, write: &StatusWrite) -> Value {
     if let Some(until) = write.accounted_until {
         metadata["annotations"][ACCOUNTED_UNTIL] = json!(Time(until));
     }
-    if write.forget_scheduled_before {
-        metadata["annotations"][SCHEDULED_BEFORE] = Value::Null;
+    if let Some(former) = &write.scheduled_before {
+        metadata["annotations"][SCHEDULED_BEFORE] = json!(kinds::cronjob::written(former));
     }
     json!({"metadata": metadata, "status": {
         "active": active,

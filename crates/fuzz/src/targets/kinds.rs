@@ -98,6 +98,7 @@ fn life(input: &[u8]) -> Signal {
     let mut changed = object.clone();
     for part in [kinds::Part::Spec, kinds::Part::Status] {
         kind.prepare_update(&mut changed, &once, part);
+        kind.note_edit(&mut changed, &once, Timestamp::UNIX_EPOCH);
         errors.extend(kind.validate_update(&changed, &once, part));
     }
     kind.selectable_fields(&object);

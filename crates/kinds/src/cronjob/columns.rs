@@ -65,7 +65,10 @@ fn next_schedule(cronjob: &Value, now: &Zoned) -> String {
     let Ok(ticks) = Ticks::read(spec.field("schedule").text(), zone, now.time_zone()) else {
         return "<unknown>".to_owned();
     };
-    let next = ticks.runs(forecast::accounted_until(cronjob), now.timestamp()).next();
+    let accounted = forecast::accounted_until(cronjob);
+    // A clock that was ahead has used up what is due until then.
+    let after = accounted.map_or(now.timestamp(), |accounted| accounted.max(now.timestamp()));
+    let next = ticks.runs(accounted, after).next();
     next.map_or("<none>".to_owned(), |next| duration::human(next.duration_since(now.timestamp())))
 }
 
@@ -119,6 +122,13 @@ mod tests {
         ] {
             let row = CronJob.local_row(&json!({"metadata": created, "spec": spec.clone()}), &now);
             assert_eq!(row.cells.last(), Some(&json!(expect)), "{spec}");
+        }
+        // The clock was five hours ahead.
+        let ahead = json!({"creationTimestamp": "2025-12-31T22:00:00Z",
+            "annotations": {crate::cronjob::ACCOUNTED_UNTIL: "2026-01-01T04:00:00Z"}});
+        for (schedule, expect) in [("0 * * * *", "6h"), ("@every 90m", "6h30m")] {
+            let row = CronJob.local_row(&json!({"metadata": ahead, "spec": {"schedule": schedule}}), &now);
+            assert_eq!(row.cells.last(), Some(&json!(expect)), "{schedule}");
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::cronjob::active::Active;
 use crate::cronjob::due::Held;
+use crate::cronjob::edits::Former;
 use crate::cronjob::events::{self, CronJobEvent};
 use crate::cronjob::facts::{ChildFacts, CronJobFacts, job_reference};
 use crate::cronjob::outcome::{Outcome, Reason, Span};
@@ -27,9 +28,11 @@ pub struct Draft {
     /// Every instant until then has its outcome.
     pub(super) accounted: Timestamp,
     outcomes: Vec<Outcome>,
-    /// The old schedule of an edit is done with.
+    /// Schedules that are no more, but not done with.
+    former: Vec<Former>,
+    /// One of them is.
     line_is_drawn: bool,
-    /// What is to run is the last of a schedule that is no more: if its Job is refused it is not tried again.
+    /// What is to run is the last of a schedule that is no more, until then: if its Job is refused it is not tried again.
     pub(super) last_chance: Option<Timestamp>,
     /// Taken off the active list, for they are to be deleted.
     pub(super) replaced: Vec<(JobRef, ObjectReference)>,
@@ -58,8 +61,8 @@ pub struct StatusWrite {
     pub last_successful: Option<Timestamp>,
     /// The annotation, if it changes.
     pub accounted_until: Option<Timestamp>,
-    /// Whether the annotation with the old schedule goes.
-    pub forget_scheduled_before: bool,
+    /// The annotation with former schedules, if it changes: those that are not done with.
+    pub scheduled_before: Option<Vec<Former>>,
 }
 
 /// What is to be written, in the order of the fields.
@@ -109,6 +112,7 @@ impl Draft {
             last_successful: active.last_successful,
             accounted,
             outcomes: Vec::new(),
+            former: cronjob.scheduled_before.clone(),
             line_is_drawn: false,
             last_chance: None,
             replaced: Vec::new(),
@@ -164,9 +168,10 @@ impl Draft {
         self.replaced.iter().map(|(job, _)| job.uid.clone()).collect()
     }
 
-    /// The schedule was edited: the instants of the new one count from now on.
-    pub(super) fn draw_line(&mut self, now: Timestamp) {
-        let line = Timestamp::from_second(now.as_second()).unwrap_or(now);
+    /// The oldest of the former schedules is done with: the instants of the next one count from `line`.
+    pub(super) fn draw_line(&mut self, line: Timestamp) {
+        let line = Timestamp::from_second(line.as_second()).unwrap_or(line);
+        self.former.drain(..self.former.len().min(1));
         self.accounted = self.accounted.max(line);
         self.line_is_drawn = true;
         self.memory.held = None;
@@ -196,9 +201,9 @@ impl Draft {
                 }
                 Made::Failed | Made::NamespaceGoes | Made::Nothing => {
                     self.memory.held = Some(Held { tick: run.tick, by: Reason::Failed });
-                    if let Some(now) = self.last_chance {
+                    if let Some(line) = self.last_chance {
                         self.account(vec![Outcome::Skipped(Span::one(run.tick), Reason::Failed)], Some(run.tick));
-                        self.draw_line(now);
+                        self.draw_line(line);
                     }
                 }
             }
@@ -240,7 +245,7 @@ impl Draft {
             last_schedule: self.last_schedule,
             last_successful: self.last_successful,
             accounted_until: accounted,
-            forget_scheduled_before: self.line_is_drawn,
+            scheduled_before: self.line_is_drawn.then(|| self.former.clone()),
         })
     }
 }

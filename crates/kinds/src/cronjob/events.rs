@@ -80,10 +80,6 @@ pub fn unknown_zone(zone: &str) -> CronJobEvent {
 pub fn unparseable(schedule: &str, error: &str) -> CronJobEvent {
     warning("UnparseableSchedule", format!("unparseable schedule: {} : {error}", quote(schedule)))
 }
-/// The schedule was changed to what cannot be read.
-pub fn unparseable_update(schedule: &str) -> CronJobEvent {
-    warning("UnParseableCronJobSchedule", format!("unparseable schedule for cronjob: {schedule}"))
-}
 /// The schedule never comes.
 pub fn impossible(schedule: &str) -> CronJobEvent {
     let why = "time difference between two schedules is less than 1 second";
@@ -104,7 +100,7 @@ pub fn skipped(reason: Reason, span: Span) -> CronJobEvent {
         Reason::Forbid => "the job before was still running and concurrency policy is Forbid",
         Reason::Suspended => "the CronJob was suspended",
         Reason::Deadline => "startingDeadlineSeconds had passed",
-        Reason::Downtime => "kiln was not running, or the clock was set forward",
+        Reason::Downtime => "kiln was not running or did not get to it, or the clock was set forward",
         Reason::Failed => "the job could not be created",
     };
     let message = match span.n {

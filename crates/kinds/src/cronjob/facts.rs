@@ -1,5 +1,6 @@
 //! What the decisions need of a CronJob and of the Jobs it owns; caches keep no more than this.
 
+use crate::cronjob::edits::{self, Former};
 use crate::cronjob::{ACCOUNTED_UNTIL, SCHEDULED_AT, SCHEDULED_BEFORE, TRACKING_FINALIZER};
 use jiff::Timestamp;
 use k8s_openapi::api::batch::v1::{CronJob, Job};
@@ -56,8 +57,8 @@ pub struct CronJobFacts {
     pub last_successful: Option<Timestamp>,
     /// The annotation: every instant until then has its outcome.
     pub accounted_until: Option<Timestamp>,
-    /// The annotation: the schedule that was in force before it was edited, while its instants have no outcome yet.
-    pub scheduled_before: Option<String>,
+    /// The annotation: schedules that were in force before it was edited and whose instants have no outcome yet, oldest first.
+    pub scheduled_before: Vec<Former>,
 }
 
 impl CronJobFacts {
@@ -66,7 +67,7 @@ impl CronJobFacts {
         let ObjectMeta { annotations, .. } = &cronjob.metadata;
         let annotation = |key: &str| annotations.as_ref().and_then(|all| all.get(key));
         let accounted_until = annotation(ACCOUNTED_UNTIL).and_then(|text| text.parse().ok());
-        let scheduled_before = annotation(SCHEDULED_BEFORE).cloned();
+        let scheduled_before = edits::read(annotation(SCHEDULED_BEFORE).map(String::as_str));
         let (metadata, spec) = (cronjob.metadata, cronjob.spec);
         let status = cronjob.status.unwrap_or_default();
         Self {

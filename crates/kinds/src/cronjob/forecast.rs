@@ -1,9 +1,9 @@
 //! What is to come of a schedule: its runs, and the clock changes that leave out or repeat some of them.
 
-use super::ACCOUNTED_UNTIL;
 use super::schedule::{Fields, Schedule};
 use super::search::next_local;
 use super::ticks::Ticks;
+use super::{ACCOUNTED_UNTIL, SCHEDULED_BEFORE, edits};
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
@@ -15,7 +15,9 @@ pub fn accounted_until(cronjob: &Value) -> Option<Timestamp> {
     let metadata = &cronjob["metadata"];
     let accounted = &metadata["annotations"][ACCOUNTED_UNTIL];
     let moments = [&metadata["creationTimestamp"], accounted, &cronjob["status"]["lastScheduleTime"]];
-    moments.into_iter().filter_map(|moment| moment.as_str()?.parse().ok()).max()
+    let moments = moments.into_iter().filter_map(|moment| moment.as_str()?.parse().ok());
+    let edits = edits::read(metadata["annotations"][SCHEDULED_BEFORE].as_str());
+    moments.chain(edits.iter().map(|former| former.until)).max()
 }
 
 /// What a change of a zone's clock does to a schedule.

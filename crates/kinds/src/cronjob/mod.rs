@@ -28,6 +28,7 @@ mod testing;
 
 pub use draft::{Draft, Settlement, StatusWrite};
 pub use due::Held;
+pub use edits::{Former, written};
 
 /// On a Job: its instant may not be recorded in its CronJob's status yet, so it has to stay.
 pub const TRACKING_FINALIZER: &str = "kiln.dev/cronjob-tracking";
@@ -37,5 +38,6 @@ pub const SCHEDULED_AT: &str = "batch.kubernetes.io/cronjob-scheduled-timestamp"
 pub const CRONJOB_LABEL: &str = "cronjob-name";
 /// On a CronJob: every instant until then has run or been skipped.
 pub const ACCOUNTED_UNTIL: &str = "kiln.dev/accounted-until";
-/// On a CronJob whose schedule was edited: the schedule before, until its last instants are accounted for.
+/// On a CronJob whose schedule was edited: the schedules before and the moments of the edits, until their last instants are
+/// accounted for.
 pub const SCHEDULED_BEFORE: &str = "kiln.dev/scheduled-before";

@@ -19,6 +19,7 @@
 use crate::cronjob::active::Active;
 use crate::cronjob::draft::Draft;
 use crate::cronjob::due::{Due, Held, due, overtaken};
+use crate::cronjob::edits::Former;
 use crate::cronjob::events;
 use crate::cronjob::facts::{ChildFacts, CronJobFacts, Policy};
 use crate::cronjob::history;
@@ -144,15 +145,9 @@ pub fn sync(
     if cronjob.deleted {
         return plan;
     }
-    if let Some(before) = &cronjob.scheduled_before {
-        // What the old schedule cannot be read from had no instants.
-        if let Ok(ticks) = Ticks::read(before, None, local)
-            && let Some(due) = plan.then.due(&ticks, now)
-        {
-            decide(&mut plan, cronjob, &ticks, due, now, Ends::Now);
-            return plan;
-        }
-        plan.then.draw_line(now);
+    if let Some(former) = cronjob.scheduled_before.first() {
+        conclude(&mut plan, cronjob, former, local, now);
+        return plan;
     }
     if let Some(ticks) = ticks(cronjob, local, &mut plan.then) {
         go_on(&mut plan, cronjob, &ticks, now);
@@ -174,9 +169,12 @@ fn is_made_for(child: &ChildFacts, cronjob: &CronJobFacts, tick: Timestamp) -> b
 
 fn record(draft: &mut Draft, cronjob: &CronJobFacts, child: &ChildFacts, local: &TimeZone) {
     let Some(tick) = child.tick else { return };
-    let schedule = cronjob.scheduled_before.as_deref().unwrap_or(&cronjob.schedule);
-    let zone = cronjob.time_zone.as_deref().filter(|_| cronjob.scheduled_before.is_none());
-    if let Ok(ticks) = Ticks::read(schedule, zone, local) {
+    // No Job is made by a schedule before those it follows are done with.
+    let ticks = match cronjob.scheduled_before.first() {
+        Some(former) => Ticks::read(&former.schedule, None, local),
+        None => Ticks::read(&cronjob.schedule, cronjob.time_zone.as_deref(), local),
+    };
+    if let Ok(ticks) = ticks {
         let (outcomes, counted) = overtaken(&ticks, draft.accounted, tick, draft.memory.held, draft.otherwise());
         draft.account(outcomes, counted.last);
         if !counted.is_whole {
@@ -226,13 +224,56 @@ fn go_on(plan: &mut Plan, cronjob: &CronJobFacts, ticks: &Ticks, now: Timestamp)
     }
 }
 
+/// Gives the instants of a schedule that is no more their outcomes. What follows it is looked at once that is written.
+fn conclude(plan: &mut Plan, cronjob: &CronJobFacts, former: &Former, local: &TimeZone, now: Timestamp) {
+    // An edit lies in the past, whatever the clock showed then.
+    let line = former.until.min(now);
+    plan.then.memory.suspended |= former.suspended;
+    // What the schedule cannot be read from had no instants.
+    let ticks = Ticks::read(&former.schedule, None, local).ok();
+    match ticks.and_then(|ticks| Some((plan.then.due(&ticks, line)?, ticks))) {
+        Some((due, ticks)) => {
+            let is_overtaken = is_overtaken(cronjob, line, local, now);
+            decide(plan, cronjob, &ticks, due, now, Ends::At { line, is_overtaken });
+        }
+        None => plan.then.draw_line(line),
+    }
+}
+
+/// Whether an instant is due of a schedule that follows the oldest of the former ones.
+fn is_overtaken(cronjob: &CronJobFacts, line: Timestamp, local: &TimeZone, now: Timestamp) -> bool {
+    let later = cronjob.scheduled_before.iter().skip(1);
+    let later = later.map(|former| (Ticks::read(&former.schedule, None, local), former.until.min(now)));
+    let current = Ticks::read(&cronjob.schedule, cronjob.time_zone.as_deref(), local);
+    let mut from = line;
+    later.chain([(current, now)]).any(|(ticks, until)| {
+        let next = ticks.ok().and_then(|ticks| ticks.next_after(from));
+        from = from.max(until);
+        next.is_some_and(|next| next <= until)
+    })
+}
+
 /// How long an instant that is held back may still run.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 enum Ends {
     /// Its schedule is no more.
-    Now,
+    At {
+        /// The moment of the edit.
+        line: Timestamp,
+        /// An instant of a schedule that follows is due.
+        is_overtaken: bool,
+    },
     /// Until the next one is due.
     WithTheNext,
+}
+
+impl Ends {
+    fn line(self) -> Option<Timestamp> {
+        match self {
+            Ends::At { line, .. } => Some(line),
+            Ends::WithTheNext => None,
+        }
+    }
 }
 
 /// Decides on what is due.
@@ -241,6 +282,9 @@ fn decide(plan: &mut Plan, cronjob: &CronJobFacts, ticks: &Ticks, due: Due, now:
     let n_missed = due.n_overtaken() + 1;
     let otherwise = draft.otherwise();
     draft.account(due.overtaken, due.overtaken_until);
+    if MANY_MISSED < n_missed && !cronjob.suspended && MANY_MISSED < n_missed_in_time(cronjob, ticks, n_missed, now) {
+        draft.events.push(events::too_many_missed());
+    }
     // Without: the count goes on in the next decision, which the write of this one brings about.
     let Some(tick) = due.newest else { return };
     let deadline = cronjob.starting_deadline_seconds.map(|seconds| later(tick, seconds));
@@ -248,7 +292,8 @@ fn decide(plan: &mut Plan, cronjob: &CronJobFacts, ticks: &Ticks, due: Due, now:
     draft.memory.suspended = cronjob.suspended;
     draft.wake_at = ticks.next_after(tick);
     let was_held_back = held.is_some() || otherwise == Reason::Suspended;
-    if ends == Ends::Now && was_held_back {
+    let is_overtaken = matches!(ends, Ends::At { is_overtaken: true, .. });
+    if is_overtaken || ends.line().is_some() && was_held_back {
         // The edit that has ended its schedule may have lifted what held it back; that is for the new one.
         draft.skip(tick, held.unwrap_or(otherwise));
     } else if deadline.is_some_and(|deadline| deadline <= now) {
@@ -263,24 +308,20 @@ fn decide(plan: &mut Plan, cronjob: &CronJobFacts, ticks: &Ticks, due: Due, now:
         }
         draft.memory.held = Some(Held { tick, by: Reason::Forbid });
         draft.wake_at = [draft.wake_at, deadline].into_iter().flatten().min();
-        if ends == Ends::Now {
+        if ends.line().is_some() {
             draft.skip(tick, Reason::Forbid);
         }
     } else {
-        if MANY_MISSED < n_missed_in_time(cronjob, ticks, n_missed, now) {
-            draft.events.push(events::too_many_missed());
-        }
         if cronjob.policy == Policy::Replace {
             plan.must_go = draft.replace();
             plan.deletions.extend(draft.replaced.iter().map(|(job, _)| job.clone()));
         }
         plan.run = Some(Run { tick, name: job_name(&cronjob.name, tick, ticks.is_under_a_minute()) });
-        plan.then.last_chance = (ends == Ends::Now).then_some(now);
+        plan.then.last_chance = ends.line();
         return;
     }
-    if ends == Ends::Now {
-        draft.draw_line(now);
-        // The new schedule is looked at when this has been written.
+    if let Some(line) = ends.line() {
+        draft.draw_line(line);
         draft.wake_at = None;
     }
 }

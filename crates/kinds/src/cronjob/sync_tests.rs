@@ -117,7 +117,7 @@ fn after_a_downtime_only_the_newest_runs_and_the_others_are_accounted_for() {
     let (work, settled) = decide_at("05:30:00", &hourly(json!({})), &[], &Memory::default());
     assert_eq!(work.run, Some(at("05:00:00")));
     assert_eq!(outcomes(&settled), ["01:00-04:00 x4 downtime", "05:00 ran"]);
-    let told = "SkippedRuns Skipped 4 runs due from 2026-01-01T01:00:00Z to 2026-01-01T04:00:00Z: kiln was not running, or the clock was set forward";
+    let told = "SkippedRuns Skipped 4 runs due from 2026-01-01T01:00:00Z to 2026-01-01T04:00:00Z: kiln was not running or did not get to it, or the clock was set forward";
     assert_eq!(events(&settled), [told]);
     assert_eq!(written(&settled).accounted_until, Some(at("05:00:00")));
 }
@@ -133,6 +133,14 @@ fn more_than_a_hundred_missed_instants_are_told_of_but_the_newest_runs() {
     let with_deadline = cronjob("* * * * *", json!({"startingDeadlineSeconds": 600}));
     let (_, settled) = decide_at("05:00:00", &with_deadline, &[], &Memory::default());
     assert_eq!(reasons(&settled), ["SkippedRuns"], "only what could still start counts");
+    let running = child(at("00:01:00"));
+    let forbid = with_active(cronjob("* * * * *", json!({"concurrencyPolicy": "Forbid"})), &[&running]);
+    let (_, settled) = decide_at("03:00:00", &forbid, &[&running], &Memory::default());
+    assert_eq!(reasons(&settled), ["TooManyMissedTimes", "JobAlreadyActive", "SkippedRuns"]);
+    let mut years = cronjob("* * * * *", json!({}));
+    years.created_at = "2025-01-01T00:00:00Z".parse().unwrap();
+    let (work, settled) = decide_at("03:00:00", &years, &[], &Memory::default());
+    assert_eq!((work.run, reasons(&settled)), (None, vec!["TooManyMissedTimes", "SkippedRuns"]));
 }
 
 #[test]
@@ -364,64 +372,124 @@ fn a_zone_in_the_schedule_works_and_is_told_to_be_unsupported() {
     );
 }
 
+/// Edited at a moment, when `0 * * * *` had come to this schedule.
+fn edited(schedule: &str, until: &str, spec: serde_json::Value) -> CronJobFacts {
+    let mut edited = cronjob(schedule, spec);
+    edited.scheduled_before = vec![former("0 * * * *", until)];
+    edited.last_schedule = Some(at("01:00:00"));
+    edited
+}
+
+fn former(schedule: &str, until: &str) -> Former {
+    Former { schedule: schedule.into(), until: at(until), suspended: false }
+}
+
+/// Decides until nothing is left to be written, the clock standing still; what ran, and all outcomes.
+fn settle_all(now: &str, cronjob: &CronJobFacts, memory: &Memory) -> (Vec<Timestamp>, Vec<String>, CronJobFacts) {
+    let (mut cronjob, mut memory) = (cronjob.clone(), memory.clone());
+    let (mut ran, mut all) = (Vec::new(), Vec::new());
+    for _ in 0..20 {
+        let (work, settled) = decide_at(now, &cronjob, &[], &memory);
+        ran.extend(work.run);
+        all.extend(outcomes(&settled));
+        let Some(write) = settled.write else { return (ran, all, cronjob) };
+        cronjob.active = Vec::new();
+        (cronjob.last_schedule, memory) = (write.last_schedule, settled.memory);
+        cronjob.accounted_until = write.accounted_until.or(cronjob.accounted_until);
+        cronjob.scheduled_before = write.scheduled_before.unwrap_or(cronjob.scheduled_before);
+    }
+    panic!("it never comes to rest");
+}
+
 #[test]
 fn an_edited_schedule_counts_from_the_edit_and_the_old_one_until_then() {
-    let edited = |now: &str, spec: serde_json::Value, memory: &Memory, children: &[&ChildFacts]| {
-        let mut edited = cronjob("30 * * * *", spec);
-        edited.scheduled_before = Some("0 * * * *".into());
-        edited.last_schedule = Some(at("01:00:00"));
-        edited.active = children.iter().map(|child| child.reference("n")).collect();
-        decide_at(now, &edited, children, memory)
-    };
     // Nothing of the old one is due; 01:30 lies before the edit and is none of the new one's.
-    let (work, line) = edited("01:40:20", json!({}), &Memory::default(), &[]);
+    let (work, line) = decide_at("01:40:20", &edited("30 * * * *", "01:40:20", json!({})), &[], &Memory::default());
     assert_eq!((work.run, outcomes(&line)), (None, vec![]));
     assert_eq!(written(&line).accounted_until, Some(at("01:40:20")));
-    assert!(written(&line).forget_scheduled_before);
-    assert_eq!(line.wake_at, Some(at("02:30:00")));
+    assert_eq!(written(&line).scheduled_before, Some(vec![]));
     // What was due and held back by nothing runs.
-    let (work, late) = edited("02:00:00", json!({}), &Memory::default(), &[]);
-    assert_eq!((work.run, written(&late).forget_scheduled_before), (Some(at("02:00:00")), false));
+    let late = edited("30 * * * *", "02:00:00", json!({}));
+    let (work, settled) = decide_at("02:00:00", &late, &[], &Memory::default());
+    assert_eq!((work.run, &written(&settled).scheduled_before), (Some(at("02:00:00")), &None));
     // What was held back does not, as its schedule is no more.
     let running = child(at("01:00:00"));
-    let (work, dropped) = edited("02:10:00", json!({"concurrencyPolicy": "Forbid"}), &Memory::default(), &[&running]);
+    let mut forbid = edited("30 * * * *", "02:10:00", json!({"concurrencyPolicy": "Forbid"}));
+    forbid.active = vec![running.reference("n")];
+    let (work, dropped) = decide_at("02:10:00", &forbid, &[&running], &Memory::default());
     assert_eq!((work.run, outcomes(&dropped)), (None, vec!["02:00 forbid".to_owned()]));
     assert_eq!(written(&dropped).accounted_until, Some(at("02:10:00")));
-    let (work, dropped) = edited("03:10:00", json!({"suspend": true}), &Memory::default(), &[]);
+    let suspended = edited("30 * * * *", "03:10:00", json!({"suspend": true}));
+    let (work, dropped) = decide_at("03:10:00", &suspended, &[], &Memory::default());
     assert_eq!((work.run, outcomes(&dropped)), (None, vec!["02:00 downtime".to_owned(), "03:00 suspended".to_owned()]));
-    assert!(written(&dropped).forget_scheduled_before);
+    assert_eq!(written(&dropped).scheduled_before, Some(vec![]));
+}
+
+#[test]
+fn the_moment_of_an_edit_counts_not_that_at_which_somebody_looks() {
+    // The server died right after the edit at 01:40 and is back at 05:10.
+    let (ran, all, end) = settle_all("05:10:00", &edited("30 * * * *", "01:40:00", json!({})), &Memory::default());
+    assert_eq!((ran, all), (vec![at("04:30:00")], vec!["02:30-03:30 x2 downtime".into(), "04:30 ran".to_owned()]));
+    assert_eq!(end.scheduled_before, []);
+    // At 02:20 nothing had started the run of 02:00: it is overtaken by the 04:30 of the new schedule.
+    let (ran, all, _) = settle_all("05:10:00", &edited("30 * * * *", "02:20:00", json!({})), &Memory::default());
+    assert_eq!(ran, [at("04:30:00")]);
+    assert_eq!(all, ["02:00 downtime", "02:30-03:30 x2 downtime", "04:30 ran"]);
+    // Looked at a moment after a tick of the new schedule, made right before it.
+    let (ran, ..) = settle_all("01:30:01", &edited("30 * * * *", "01:29:59", json!({})), &Memory::default());
+    assert_eq!(ran, [at("01:30:00")]);
+    // The clock was ahead when it was edited.
+    let (ran, all, end) = settle_all("02:10:00", &edited("30 * * * *", "09:00:00", json!({})), &Memory::default());
+    assert_eq!((ran, all), (vec![at("02:00:00")], vec!["02:00 ran".to_owned()]));
+    assert_eq!((end.accounted_until, end.scheduled_before), (Some(at("02:10:00")), vec![]));
+}
+
+#[test]
+fn each_of_several_edits_has_its_time() {
+    let mut twice = edited("15 * * * *", "01:40:00", json!({}));
+    twice.scheduled_before.push(former("30 * * * *", "03:40:00"));
+    twice.scheduled_before.push(former("nonsense", "03:45:00"));
+    let (ran, all, end) = settle_all("05:10:00", &twice, &Memory::default());
+    assert_eq!(ran, [at("04:15:00")]);
+    assert_eq!(all, ["02:30-03:30 x2 downtime", "04:15 ran"]);
+    assert_eq!(end.scheduled_before, []);
+    // A Job that was made under the first, of which nobody knows yet.
+    let made = ChildFacts { tracked: true, ..child(at("02:00:00")) };
+    let mut died = twice.clone();
+    died.scheduled_before[0].until = at("02:00:10");
+    let (work, settled) = decide_at("05:10:00", &died, &[&made], &Memory::default());
+    assert_eq!((work.run, outcomes(&settled)), (None, vec!["02:00 ran".to_owned()]));
+    assert_eq!(written(&settled).scheduled_before, None);
 }
 
 #[test]
 fn an_edit_that_lifts_what_held_an_instant_back_does_not_start_it() {
-    let edited = |spec: serde_json::Value, memory: &Memory| {
-        let mut edited = cronjob("0 12 * * *", spec);
-        edited.scheduled_before = Some("0 * * * *".into());
-        edited.last_schedule = Some(at("01:00:00"));
-        decide_at("02:00:20", &edited, &[], memory)
+    let decided = |spec: serde_json::Value, memory: &Memory, suspended: bool| {
+        let mut edited = edited("0 12 * * *", "02:00:20", spec);
+        edited.scheduled_before[0].suspended = suspended;
+        let (work, settled) = decide_at("02:00:20", &edited, &[], memory);
+        assert_eq!(written(&settled).scheduled_before, Some(vec![]));
+        (work.run, outcomes(&settled))
     };
     let uid = cronjob("0 12 * * *", json!({})).uid;
-    let suspended = Memory { uid: uid.clone(), suspended: true, ..Memory::default() };
-    let (work, settled) = edited(json!({"suspend": false}), &suspended);
-    assert_eq!((work.run, outcomes(&settled)), (None, vec!["02:00 suspended".to_owned()]));
-    assert!(written(&settled).forget_scheduled_before);
+    let memory = Memory { uid: uid.clone(), suspended: true, ..Memory::default() };
+    assert_eq!(decided(json!({"suspend": false}), &memory, true), (None, vec!["02:00 suspended".to_owned()]));
+    let nothing = Memory::default();
+    assert_eq!(decided(json!({}), &nothing, true), (None, vec!["02:00 suspended".to_owned()]), "after a restart");
     let held = Memory { uid, held: Some(Held { tick: at("02:00:00"), by: Reason::Forbid }), ..Memory::default() };
-    let (work, settled) = edited(json!({"concurrencyPolicy": "Allow"}), &held);
-    assert_eq!((work.run, outcomes(&settled)), (None, vec!["02:00 forbid".to_owned()]));
-    assert!(written(&settled).forget_scheduled_before);
+    let allow = json!({"concurrencyPolicy": "Allow"});
+    assert_eq!(decided(allow, &held, false), (None, vec!["02:00 forbid".to_owned()]));
 }
 
 #[test]
 fn an_edit_comes_into_force_while_jobs_are_refused() {
-    let mut edited = cronjob("0 3 * * *", json!({}));
-    edited.scheduled_before = Some("0 * * * *".into());
-    edited.last_schedule = Some(at("01:00:00"));
-    let plan = sync(&edited, &[], &Memory::default(), &TimeZone::UTC, at("02:00:20"));
+    let edited = edited("0 3 * * *", "02:00:20", json!({}));
+    let plan = sync(&edited, &[], &Memory::default(), &TimeZone::UTC, at("02:00:30"));
     assert_eq!(plan.run.as_ref().map(|run| run.tick), Some(at("02:00:00")));
     let refused = plan.then.settle(plan.run, Done { left: BTreeSet::new(), made: Made::Failed });
     assert_eq!(outcomes(&refused), ["02:00 failed"]);
     assert_eq!(written(&refused).accounted_until, Some(at("02:00:20")));
-    assert!(written(&refused).forget_scheduled_before);
+    assert_eq!(written(&refused).scheduled_before, Some(vec![]));
 }
 
 #[test]

@@ -116,8 +116,3 @@ pub fn effective(schedule: &str, time_zone: Option<&str>) -> String {
         _ => schedule.to_owned(),
     }
 }
-
-/// Whether a zone of this name is known.
-pub fn is_known_zone(name: &str) -> bool {
-    is_zone(name)
-}

@@ -3,12 +3,18 @@
 use crate::oracle::{Cursor, Schedule};
 use jiff::Timestamp;
 use kinds::cronjob::outcome::{Outcome, Reason, Span};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 
 /// One CronJob, from its creation to its end.
 pub struct Ledger {
     cursor: Cursor,
+    /// Edits to come into force: from when on which schedule counts.
+    edits: VecDeque<(Timestamp, Schedule)>,
+    /// What the clock showed when the controller looked last.
+    looked: Timestamp,
+    /// Until then instants have outcomes.
+    done: Timestamp,
     /// The Jobs ever made, by instant.
     made: BTreeMap<Timestamp, String>,
     found: BTreeSet<Timestamp>,
@@ -18,11 +24,59 @@ pub struct Ledger {
 impl Ledger {
     pub fn new(schedule: Schedule, created_at: Timestamp) -> Self {
         let (made, found, ran) = (BTreeMap::new(), BTreeSet::new(), BTreeSet::new());
-        Self { cursor: Cursor::new(schedule, created_at), made, found, ran }
+        let (edits, looked, done) = (VecDeque::new(), created_at, created_at);
+        Self { cursor: Cursor::new(schedule, created_at), edits, looked, done, made, found, ran }
+    }
+
+    /// The schedule is another from now on.
+    pub fn edited(&mut self, schedule: Schedule, now: Timestamp) {
+        self.edits.push_back((now, schedule));
+    }
+
+    /// The controller reads the clock.
+    pub fn looked(&mut self, now: Timestamp) {
+        self.looked = now;
+    }
+
+    /// When the schedule whose turn it is ended: with its edit, which lies in the past whatever the clock showed then, but not before an
+    /// instant that has its Job.
+    fn end(&self) -> Option<Timestamp> {
+        let (edited, _) = self.edits.front()?;
+        let newest = self.made.keys().next_back().copied().unwrap_or(Timestamp::MIN);
+        Some((*edited).min(self.looked).max(self.done).max(newest))
+    }
+
+    /// Whether another instant after this one is due, of whichever schedule it is the time.
+    fn is_overtaken(&self, tick: Timestamp) -> bool {
+        let mut cursor = self.cursor.clone();
+        while cursor.peek().is_some_and(|next| next <= tick) {
+            cursor.next();
+        }
+        let mut from = tick;
+        for (edited, schedule) in &self.edits {
+            let end = (*edited).min(self.looked).max(from);
+            if cursor.peek().is_some_and(|next| next <= end) {
+                return true;
+            }
+            (cursor, from) = (Cursor::new(schedule.clone(), end), end);
+        }
+        cursor.peek().is_some_and(|next| next <= self.looked)
+    }
+
+    fn next(&mut self) -> Option<Timestamp> {
+        let next = self.cursor.next()?;
+        assert!(
+            self.end().is_none_or(|end| next <= end),
+            "{next} is none of a schedule that ended at {:?}",
+            self.end()
+        );
+        self.done = next;
+        Some(next)
     }
 
     /// A Job came to be.
     pub fn made(&mut self, tick: Timestamp, uid: &str) {
+        assert!(!self.is_overtaken(tick), "a Job for {tick}, but a newer instant is due");
         let before = self.made.insert(tick, uid.to_owned());
         assert_eq!(before, None, "a second Job for {tick}");
     }
@@ -37,13 +91,13 @@ impl Ledger {
     pub fn outcome(&mut self, outcome: &Outcome) {
         match outcome {
             Outcome::Ran(tick) => {
-                assert_eq!(self.cursor.next(), Some(*tick), "ran out of order");
+                assert_eq!(self.next(), Some(*tick), "ran out of order");
                 let has_job = self.made.contains_key(tick) || self.found.contains(tick);
                 assert!(has_job, "{tick} is said to have run, but no Job was made");
                 self.ran.insert(*tick);
             }
             Outcome::Skipped(Span { first, last, n }, reason) => {
-                let ticks: Vec<Option<Timestamp>> = (0..*n).map(|_| self.cursor.next()).collect();
+                let ticks: Vec<Option<Timestamp>> = (0..*n).map(|_| self.next()).collect();
                 assert_eq!(ticks.first(), Some(&Some(*first)), "{reason:?} begins elsewhere");
                 assert_eq!(ticks.last(), Some(&Some(*last)), "{reason:?} ends elsewhere");
                 for tick in ticks.into_iter().flatten() {
@@ -53,14 +107,18 @@ impl Ledger {
         }
     }
 
-    /// From `line` on another schedule counts: of the old one nothing may be left.
-    pub fn line(&mut self, schedule: Schedule, line: Timestamp) {
-        assert!(self.cursor.peek().is_none_or(|next| line < next), "an instant before the edit has no outcome");
-        self.cursor = Cursor::new(schedule, line);
+    /// The schedule whose turn it is is done with: nothing of it may be left.
+    pub fn line(&mut self) {
+        let end = self.end().expect("nothing was edited");
+        let left = self.cursor.peek();
+        assert!(left.is_none_or(|next| end < next), "{left:?} lies before the edit at {end} and has no outcome");
+        let (_, schedule) = self.edits.pop_front().unwrap();
+        (self.cursor, self.done) = (Cursor::new(schedule, end), end);
     }
 
     /// Everything until `now` must have its outcome.
     pub fn close(&mut self, now: Timestamp) {
+        assert!(self.edits.is_empty(), "an edit has not come into force");
         let open = self.cursor.peek();
         assert!(open.is_none_or(|open| now < open), "at {now} the instant {open:?} has no outcome");
         let made: BTreeSet<Timestamp> = self.made.keys().copied().collect();

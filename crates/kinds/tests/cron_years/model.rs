@@ -162,6 +162,7 @@ impl Model {
         let seen = self.cronjob.clone();
         let children: Vec<ChildFacts> = self.jobs.iter().map(|job| job.facts.clone()).collect();
         let children: Vec<&ChildFacts> = children.iter().filter(|child| child.cronjob == seen.uid).collect();
+        self.ledger.looked(self.second());
         let plan = sync(&seen, &children, &self.memory, &TimeZone::UTC, self.now());
         let was_found = |child: &&&ChildFacts| child.tracked && plan.run.is_none();
         if children.iter().any(|child| was_found(&child)) && self.memory == Memory::default() {
@@ -289,10 +290,10 @@ impl Model {
             assert!(self.cronjob.accounted_until <= Some(until), "accounts fall");
             self.cronjob.accounted_until = Some(until);
         }
-        if write.forget_scheduled_before {
-            assert!(self.cronjob.scheduled_before.take().is_some());
-            let line = self.cronjob.accounted_until.unwrap();
-            self.ledger.line(self.schedule.clone(), line);
+        if let Some(former) = &write.scheduled_before {
+            assert_eq!(*former, self.cronjob.scheduled_before[1..], "one after the other");
+            self.cronjob.scheduled_before.remove(0);
+            self.ledger.line();
         }
         self.touch();
         true

@@ -113,6 +113,7 @@ impl Schedule {
 }
 
 /// Walks through a schedule's instants.
+#[derive(Debug, Clone)]
 pub struct Cursor {
     pub schedule: Schedule,
     zone: TimeZone,

@@ -5,6 +5,7 @@ use crate::ledger::{Ledger, Tally};
 use crate::model::{Job, Model};
 use crate::oracle::{Cursor, Schedule};
 use jiff::Timestamp;
+use kinds::cronjob::Former;
 use kinds::cronjob::facts::{ChildFacts, CronJobFacts, Policy};
 use kinds::cronjob::template::job_name;
 use kinds::cronjob::ticks::effective;
@@ -95,7 +96,7 @@ fn cronjob(dice: &mut Dice, schedule: &Schedule, uid: &str, created_at: Timestam
         last_schedule: None,
         last_successful: None,
         accounted_until: None,
-        scheduled_before: None,
+        scheduled_before: Vec::new(),
     }
 }
 
@@ -159,7 +160,9 @@ fn edit(model: &mut Model, period: i64) {
     // As the server does in the write of the edit.
     let is_same = old == effective(&model.cronjob.schedule, model.cronjob.time_zone.as_deref());
     if !is_same {
-        model.cronjob.scheduled_before.get_or_insert(old);
+        let (until, suspended) = (model.second(), model.cronjob.suspended);
+        model.cronjob.scheduled_before.push(Former { schedule: old, until, suspended });
+        model.ledger.edited(model.schedule.clone(), until);
     }
     model.touch();
     model.tally.count("edited");

@@ -3,6 +3,8 @@
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
+use kinds::Kind;
+use kinds::cronjob::CronJob;
 use kinds::cronjob::forecast::{self, ClockChange};
 use kinds::cronjob::schedule::Schedule;
 use kinds::cronjob::ticks::{NoTicks, Ticks};
@@ -19,6 +21,11 @@ use crate::output::{self, Exit, Problem, tabs};
 
 /// Clock changes are told of this far ahead, or as far as the runs that are shown.
 const AHEAD: SignedDuration = SignedDuration::from_hours(365 * 24);
+
+const A_SCHEDULE: &str =
+    "write five fields: minute hour day-of-month month day-of-week, e.g. \"30 3 * * 1-5\"; or @daily, @every 90m";
+const A_ZONE: &str =
+    "use a name of the IANA database as spec.timeZone, e.g. Europe/Berlin or Etc/UTC; capital letters matter";
 
 /// Tell the coming runs
 #[derive(Debug, clap::Args)]
@@ -69,11 +76,19 @@ struct Forecast {
 pub async fn run(arguments: Arguments) -> Result<Exit, Problem> {
     let mut failures = Failures::default();
     let cronjobs = cronjobs(&arguments, &mut failures).await?;
-    let from = arguments.from.unwrap_or_else(|| SystemClock.now());
-    let forecasts: Vec<Forecast> = cronjobs
-        .iter()
-        .filter_map(|cronjob| failures.keep(forecast(cronjob, from, arguments.number.into(), &SystemClock.zone())))
-        .collect();
+    let now = SystemClock.now();
+    let from = arguments.from.unwrap_or(now);
+    let (is_given, is_file) = (arguments.from.is_some(), !arguments.files.files.is_empty());
+    let told = |cronjob: &Value| {
+        if is_file {
+            accepted(cronjob)?;
+        }
+        // What has its outcome does not come again, if the clock was ahead; but whoever asks for the past is told of it.
+        let accounted = forecast::accounted_until(cronjob).filter(|_| !is_given);
+        let after = accounted.map_or(from, |accounted| accounted.max(from));
+        forecast(cronjob, after, arguments.number.into(), &SystemClock.zone())
+    };
+    let forecasts: Vec<Forecast> = cronjobs.iter().filter_map(|cronjob| failures.keep(told(cronjob))).collect();
     match arguments.output {
         Some(_) => output::print(&output::json::indented(&forecasts.iter().map(as_json).collect()))?,
         None => {
@@ -107,6 +122,18 @@ async fn cronjobs(arguments: &Arguments, failures: &mut Failures) -> Result<Vec<
     Ok(found)
 }
 
+/// Refuses what the server would not take either.
+fn accepted(cronjob: &Value) -> Result<(), Problem> {
+    let mut whole = cronjob.clone();
+    CronJob.default(&mut whole);
+    let wrong =
+        CronJob.validate(&whole).into_iter().find(|error| ["spec.schedule", "spec.timeZone"].contains(&&*error.field));
+    wrong.map_or(Ok(()), |wrong| {
+        let remedy = if wrong.field == "spec.schedule" { A_SCHEDULE } else { A_ZONE };
+        Err(Problem::usage(format!("{}: {wrong}", objects::title(cronjob))).remedy(remedy))
+    })
+}
+
 fn forecast(cronjob: &Value, from: Timestamp, n: usize, local: &TimeZone) -> Result<Forecast, Problem> {
     let text = |field: &str| cronjob["spec"][field].as_str().unwrap_or_default();
     let title = objects::title(cronjob);
@@ -138,11 +165,11 @@ fn unreadable(title: &str, schedule: &str, why: NoTicks) -> Problem {
     match why {
         NoTicks::UnknownZone(zone) => {
             Problem::usage(format!("{title}: spec.timeZone: Invalid value: {}: unknown time zone {zone}", quote(&zone)))
-                .remedy("use a name of the IANA database, e.g. Europe/Berlin or Etc/UTC; capital letters matter")
+                .remedy(A_ZONE)
         }
         NoTicks::Unparseable(error) => {
             Problem::usage(format!("{title}: spec.schedule: Invalid value: {}: {error}", quote(schedule)))
-                .remedy("write five fields: minute hour day-of-month month day-of-week, e.g. \"30 3 * * 1-5\"; or @daily, @every 90m")
+                .remedy(A_SCHEDULE)
         }
     }
 }
@@ -265,6 +292,19 @@ night     2026-03-31T02:30:00+02:00   Europe/Berlin   3d12h
         let (_, warnings) =
             told(&json!({"schedule": "30 23 * * *", "timeZone": "America/Havana"}), "2025-09-01T00:00:00Z");
         assert_eq!(warnings, Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_file_is_told_what_the_server_would_not_take() {
+        let check = |spec: Value| {
+            let cronjob = json!({"apiVersion": "batch/v1", "kind": "CronJob", "metadata": {"name": "x"}, "spec": spec});
+            accepted(&cronjob).err().map(|problem| problem.what)
+        };
+        assert_eq!(check(json!({"schedule": "0 2 * * *", "timeZone": "Europe/Berlin"})), None);
+        let zoned = check(json!({"schedule": "TZ=Europe/Berlin 0 2 * * *"})).unwrap();
+        assert!(zoned.starts_with("cronjob.batch/x: spec.schedule: Invalid value: "), "{zoned}");
+        let nowhere = check(json!({"schedule": "0 2 * * *", "timeZone": ""})).unwrap();
+        assert!(nowhere.starts_with("cronjob.batch/x: spec.timeZone: Invalid value: "), "{nowhere}");
     }
 
     #[test]
