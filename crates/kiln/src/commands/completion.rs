@@ -59,6 +59,15 @@ pub fn of_cron_jobs() -> ArgValueCompleter {
     ArgValueCompleter::new(|current: &OsStr| answer(current, |_, current| of_kind_or("cronjobs", current)))
 }
 
+/// For `explain`: kinds and their fields.
+pub fn of_fields() -> ArgValueCompleter {
+    ArgValueCompleter::new(|current: &OsStr| {
+        let current = current.to_string_lossy();
+        let fitting = super::explain::completions(&current).into_iter().filter(|text| text.starts_with(&*current));
+        fitting.map(CompletionCandidate::new).collect()
+    })
+}
+
 /// For `-n`.
 pub fn of_namespaces() -> ArgValueCompleter {
     ArgValueCompleter::new(|current: &OsStr| answer(current, |_, _| of_kind_or("namespaces", "")))

@@ -113,7 +113,8 @@ pub async fn running(target: &Target) -> Result<kube::Client, Problem> {
     })
 }
 
-async fn existing(target: &Target) -> Result<Option<kube::Client>, Problem> {
+/// The named server or the running one, if there is any.
+pub async fn existing(target: &Target) -> Result<Option<kube::Client>, Problem> {
     match &target.kubeconfig {
         Some(path) => client_from(path, target.context.clone()).await.map(Some),
         None => Ok(running_server().await),

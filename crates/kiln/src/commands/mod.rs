@@ -15,6 +15,7 @@ mod describe;
 mod doctor;
 mod events;
 mod exec;
+mod explain;
 mod get;
 mod image;
 mod label;
@@ -84,6 +85,8 @@ enum Command {
     Cron(cron::Arguments),
     /// Say what would go wrong with manifests, without a server
     Check(check::Arguments),
+    /// Say what a kind or one of its fields is for
+    Explain(explain::Arguments),
     /// List the kinds that the server has
     ApiResources(api_resources::Arguments),
     /// Say what one may do, and who one is
@@ -130,6 +133,7 @@ pub fn main() -> ExitCode {
         Command::Exec(arguments) => asynchronously(exec::exec(arguments)),
         Command::Attach(arguments) => asynchronously(exec::attach(arguments)),
         Command::Events(arguments) => asynchronously(events::run(arguments)),
+        Command::Explain(arguments) => asynchronously(explain::run(arguments)),
         Command::ApiResources(arguments) => asynchronously(api_resources::run(arguments)),
         Command::Auth(arguments) => asynchronously(auth::run(arguments)),
         Command::Wait(arguments) => asynchronously(wait::run(arguments)),

@@ -9,6 +9,7 @@ pub mod progress;
 pub mod sort;
 pub mod table;
 pub mod tabs;
+pub mod wrap;
 pub mod yaml;
 
 use std::io::Write;

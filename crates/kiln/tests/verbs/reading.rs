@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 
-use crate::support::{Kubectl, Server, kubectl, stderr};
+use crate::support::{Kubectl, Server, kiln, kubectl, stderr, stdout};
 use crate::{all_same, difference, ok, ours};
 
 /// Objects of many kinds and states. They are made, and have come to rest, before anybody looks.
@@ -570,4 +570,50 @@ fn a_reader_that_has_seen_enough_ends_a_watch() {
     drop(reader);
     server.ok(&kubectl, &["label", "configmap", "odd", "seen=enough"]);
     assert!(child.wait().unwrap().success());
+}
+
+#[test]
+fn explain_is_kubectls_with_a_server_and_without() {
+    let (server, kubectl) = (Server::start(), kubectl());
+    let lines = [
+        "explain job",
+        "explain jobs",
+        "explain cj",
+        "explain job.spec.backoffLimit",
+        "explain job.spec",
+        "explain jobs.spec.",
+        "explain job.spec.template.spec.containers",
+        "explain job.metadata.labels",
+        "explain job.metadata.labels.x",
+        "explain cronjobs.spec --recursive",
+        "explain pod --recursive",
+        "explain pod.spec.containers.env.valueFrom",
+        "explain pods.spec.volumes",
+        "explain pods.spec.containers.resources.limits",
+        "explain pod.status.conditions --recursive",
+        "explain events",
+        "explain events --api-version=events.k8s.io/v1",
+        "explain secret.data",
+        "explain clusterrole.rules",
+        "explain namespace",
+        "explain job.spec.nope",
+        "explain job.nope.spec",
+        "explain nope",
+        "explain job.spec --api-version=batch/v2",
+        "explain job..spec",
+        "explain .spec",
+        "explain",
+        "explain job pod",
+        "explain job -o wide",
+    ];
+    all_same(&server, &kubectl, &lines);
+
+    let home = tempfile::tempdir().unwrap();
+    let mut alone = kiln(&["explain", "pod", "--recursive"]);
+    let output = alone.env("HOME", home.path()).env("KILN_DATA_DIR", home.path()).output().unwrap();
+    assert_eq!(stdout(&output), ok(&server, &["explain", "pod", "--recursive"]), "{}", stderr(&output));
+    let mut wrong = kiln(&["explain", "cronjob.spec.startingDeadlineSecond"]);
+    let output = wrong.env("HOME", home.path()).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("did you mean \"startingDeadlineSeconds\""), "{}", stderr(&output));
 }
