@@ -77,8 +77,7 @@ pub fn each(form: &Form, objects: &[Value], name: impl Fn(&Value) -> String) -> 
             }
             Form::JsonPath(template) => out.push_str(&template.render(object)?),
             Form::JsonPathAsJson(template) => {
-                let values: Vec<Value> = template.values(object)?.into_iter().cloned().collect();
-                out.push_str(&go_json::indented(&Value::Array(values)));
+                template.lists(object)?.iter().for_each(|list| out.push_str(&go_json::indented(list)));
             }
             Form::Columns(_) => {}
         }
@@ -127,6 +126,10 @@ mod tests {
             ("yaml", "kind: Job\nmetadata:\n  name: a\n---\nkind: Job\nmetadata:\n  name: b\n"),
             ("jsonpath={.metadata.name}", "ab"),
             ("jsonpath-as-json={.metadata.name}", "[\n    \"a\"\n]\n[\n    \"b\"\n]\n"),
+            (
+                "jsonpath-as-json={.metadata.name} {range .metadata}{.name}{end}",
+                "[\n    \"a\"\n]\n[\n    \" \"\n]\n[\n    \"a\"\n]\n[\n    \"b\"\n]\n[\n    \" \"\n]\n[\n    \"b\"\n]\n",
+            ),
             ("custom-columns=NAME:.metadata.name", "NAME\na\nb\n"),
         ] {
             let form: Form = form.parse().unwrap();

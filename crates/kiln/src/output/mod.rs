@@ -7,6 +7,7 @@ pub mod jsonpath;
 pub mod paint;
 pub mod progress;
 pub mod sort;
+mod stable;
 pub mod table;
 pub mod tabs;
 pub mod wrap;

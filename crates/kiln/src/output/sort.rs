@@ -5,6 +5,7 @@ use std::cmp::Ordering;
 use serde_json::Value;
 
 use super::jsonpath::{Template, relaxed};
+use super::stable;
 
 /// Sorts what stands for objects; those without a value come first. A path that no object has is a mistake.
 pub fn by_path<T>(items: &mut [T], path: &str, object: impl Fn(&T) -> &Value) -> Result<(), String> {
@@ -17,8 +18,8 @@ pub fn by_path<T>(items: &mut [T], path: &str, object: impl Fn(&T) -> &Value) ->
     if !items.is_empty() && keys.iter().all(Option::is_none) {
         return Err(format!("couldn't find any field with path {:?} in the list of objects", relaxed(path)?));
     }
-    let mut order: Vec<usize> = (0..items.len()).collect();
-    order.sort_by(|a, b| compare(keys[*a].as_ref(), keys[*b].as_ref()));
+    let positions: Vec<usize> = (0..items.len()).collect();
+    let order = stable::sorted(positions, &|a, b| compare(keys[*a].as_ref(), keys[*b].as_ref()));
     permute(items, order);
     Ok(())
 }
@@ -42,7 +43,20 @@ fn compare(a: Option<&Value>, b: Option<&Value>) -> Ordering {
         }
         (Some(Value::Bool(a)), Some(Value::Bool(b))) => a.cmp(b),
         (Some(Value::String(a)), Some(Value::String(b))) => text(a, b),
-        (a, b) => a.is_some().cmp(&b.is_some()),
+        // Of different types, or not of an order.
+        (a, b) => rank(a).cmp(&rank(b)),
+    }
+}
+
+fn rank(value: Option<&Value>) -> u8 {
+    match value {
+        None => 0,
+        Some(Value::Null) => 1,
+        Some(Value::Bool(_)) => 2,
+        Some(Value::Number(_)) => 3,
+        Some(Value::String(_)) => 4,
+        Some(Value::Array(_)) => 5,
+        Some(Value::Object(_)) => 6,
     }
 }
 
@@ -112,6 +126,17 @@ mod tests {
             [json!({ "n": 1, "k": 5 }), json!({ "n": 2 }), json!({ "n": 3, "k": 5 }), json!({ "n": 4, "k": 1 })];
         by_path(&mut objects, "{.k}", |object| object).unwrap();
         assert_eq!(objects.iter().map(|object| object["n"].as_i64().unwrap()).collect::<Vec<_>>(), [2, 4, 1, 3]);
+    }
+
+    #[test]
+    fn columns_without_an_order_are_sorted_all_the_same() {
+        let texts = ["1k", "2", "1z", "3", "1m", "15x", "2M"];
+        let mut objects: Vec<Value> = (0..60).map(|n| json!({"k": texts[n * 5 % 7]})).collect();
+        by_path(&mut objects, ".k", |object| object).unwrap();
+        check(
+            &[json!("a"), json!({}), json!(1), json!(true), json!("b")],
+            &[json!(true), json!(1), json!("a"), json!("b"), json!({})],
+        );
     }
 
     #[test]

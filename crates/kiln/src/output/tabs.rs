@@ -33,69 +33,53 @@ fn align_with(text: &str, layout: Layout, remembered: &mut Widths, remembers: bo
     if ends_with_newline {
         lines.pop();
     }
-    let mut writer = Writer { lines: &lines, layout, remembered, remembers, out: String::new() };
-    writer.format(&mut Vec::new(), 0, lines.len());
-    let mut out = writer.out;
+    let widths = widths(&lines, layout, remembered, remembers);
+    let mut out = written(&lines, &widths);
     if !ends_with_newline {
         out.pop();
     }
     out
 }
 
-struct Writer<'a> {
-    lines: &'a [Vec<&'a str>],
-    layout: Layout,
-    remembered: &'a mut Widths,
-    remembers: bool,
-    out: String,
+/// The width of each cell but the last of its line. A column is a run of lines that have a cell there: each run is as wide as its
+/// longest cell.
+fn widths(lines: &[Vec<&str>], layout: Layout, remembered: &mut Widths, remembers: bool) -> Vec<Vec<usize>> {
+    let mut widths: Vec<Vec<usize>> = vec![Vec::new(); lines.len()];
+    let mut long: Vec<usize> = (0..lines.len()).collect();
+    for column in 0.. {
+        long.retain(|line| column + 1 < lines[*line].len());
+        if long.is_empty() {
+            return widths;
+        }
+        for run in long.chunk_by(|line, next| line + 1 == *next) {
+            let longest = run.iter().map(|line| super::paint::width(lines[*line][column])).max();
+            let mut width = (longest.unwrap_or(0) + layout.padding).max(layout.min_width);
+            if remembers {
+                if remembered.len() <= column {
+                    remembered.resize(column + 1, 0);
+                }
+                width = width.max(remembered[column]);
+                remembered[column] = width;
+            }
+            run.iter().for_each(|line| widths[*line].push(width));
+        }
+    }
+    widths
 }
 
-impl Writer<'_> {
-    /// A column is a run of lines that have a cell there; `widths` are those of the columns to its left.
-    fn format(&mut self, widths: &mut Vec<usize>, first: usize, end: usize) {
-        let column = widths.len();
-        let has_cell = |line: &Vec<&str>| column + 1 < line.len();
-        let mut begin = first;
-        while begin < end {
-            let lines = &self.lines[begin..end];
-            let Some(offset) = lines.iter().position(has_cell) else { break };
-            self.write(widths, begin, begin + offset);
-            let block = begin + offset;
-            let n_lines = self.lines[block..end].iter().take_while(|line| has_cell(line)).count();
-            let longest = self.lines[block..block + n_lines].iter().map(|line| super::paint::width(line[column])).max();
-            let width = (longest.unwrap_or(0) + self.layout.padding).max(self.layout.min_width);
-            widths.push(self.remember(column, width));
-            self.format(widths, block, block + n_lines);
-            widths.pop();
-            begin = block + n_lines;
-        }
-        self.write(widths, begin, end);
-    }
-
-    fn remember(&mut self, column: usize, width: usize) -> usize {
-        if !self.remembers {
-            return width;
-        }
-        if self.remembered.len() <= column {
-            self.remembered.resize(column + 1, 0);
-        }
-        let widest = self.remembered[column].max(width);
-        self.remembered[column] = widest;
-        widest
-    }
-
-    fn write(&mut self, widths: &[usize], begin: usize, end: usize) {
-        for line in &self.lines[begin..end] {
-            for (position, cell) in line.iter().enumerate() {
-                self.out.push_str(cell);
-                if let Some(width) = widths.get(position) {
-                    let blanks = width.saturating_sub(super::paint::width(cell));
-                    self.out.extend(std::iter::repeat_n(' ', blanks));
-                }
+fn written(lines: &[Vec<&str>], widths: &[Vec<usize>]) -> String {
+    let mut out = String::new();
+    for (line, widths) in lines.iter().zip(widths) {
+        for (position, cell) in line.iter().enumerate() {
+            out.push_str(cell);
+            if let Some(width) = widths.get(position) {
+                let blanks = width.saturating_sub(super::paint::width(cell));
+                out.extend(std::iter::repeat_n(' ', blanks));
             }
-            self.out.push('\n');
         }
+        out.push('\n');
     }
+    out
 }
 
 #[cfg(test)]
@@ -124,6 +108,13 @@ mod tests {
         assert_eq!(align_on("x\t2s\n", TABLE, &mut widths), "x           2s\n");
         assert_eq!(align_on("very-long-name\t2s\n", TABLE, &mut widths), "very-long-name   2s\n");
         assert_eq!(align_on("x\t3s\n", TABLE, &mut widths), "x                3s\n");
+    }
+
+    #[test]
+    fn a_line_of_very_many_cells_is_aligned_like_any_other() {
+        let text = format!("a\tb\n{}\n", "\t".repeat(200_000));
+        let aligned = align(&text, DESCRIPTION);
+        assert_eq!(aligned.lines().map(str::len).collect::<Vec<_>>(), [4, 2 * 200_000 + 1]);
     }
 
     #[test]

@@ -5,6 +5,8 @@ use std::cmp::Ordering;
 
 use serde_json::Value;
 
+use super::stable;
+
 /// Lines are folded at the first single blank after this column.
 const BEST_WIDTH: usize = 80;
 
@@ -57,8 +59,8 @@ impl Writer {
                     Place::Line => indent,
                     Place::Key | Place::Dash => indent + 2,
                 };
-                let mut fields: Vec<(&String, &Value)> = fields.iter().collect();
-                fields.sort_by(|a, b| by_key(a.0, b.0));
+                let fields: Vec<(&String, &Value)> = fields.iter().collect();
+                let fields = stable::sorted(fields, &|a, b| by_key(a.0, b.0));
                 for (position, (key, field)) in fields.into_iter().enumerate() {
                     match (position, place) {
                         (0, Place::Line) => {}
@@ -251,7 +253,6 @@ fn is_break(char: char) -> bool {
 
 fn is_printable(char: char) -> bool {
     matches!(char, '\n' | ' '..='~' | '\u{85}' | '\u{a0}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}') && char != '\u{feff}'
-        || '\u{10000}' <= char
 }
 
 fn escape(char: char) -> Option<String> {
@@ -404,9 +405,17 @@ mod tests {
     }
 
     #[test]
+    fn keys_that_go_round_in_a_circle_are_written_all_the_same() {
+        let keys = (0..300_u32).map(|n| (format!("{:08x}", n.wrapping_mul(2_654_435_761)), json!(1)));
+        assert_eq!(document(&Value::Object(keys.collect())).lines().count(), 300);
+    }
+
+    #[test]
     fn what_would_read_as_something_else_is_quoted() {
         for (text, expect) in [
             ("plain text", "plain text"),
+            ("größer", "größer"),
+            ("\u{1f600}", "\"\\U0001F600\""),
             ("", "\"\""),
             ("true", "\"true\""),
             ("no", "\"no\""),

@@ -26,8 +26,23 @@ impl Template {
     /// What the template makes of an object. Fields that are not there are nothing; positions that are not there, an error.
     pub fn render(&self, object: &Value) -> Result<String, String> {
         let mut out = String::new();
-        render(&self.nodes, object, &mut out)?;
+        visit(&self.nodes, object, &mut |found| match found {
+            Found::Text(text) => out.push_str(text),
+            Found::Values(values) => out.push_str(&values.into_iter().map(text).collect::<Vec<_>>().join(" ")),
+        })?;
         Ok(out)
+    }
+
+    /// What each piece of the template finds, text included, as a JSON list.
+    pub fn lists(&self, object: &Value) -> Result<Vec<Value>, String> {
+        let mut lists = Vec::new();
+        visit(&self.nodes, object, &mut |found| {
+            lists.push(match found {
+                Found::Text(text) => Value::Array(vec![text.into()]),
+                Found::Values(values) => values.into_iter().cloned().collect(),
+            });
+        })?;
+        Ok(lists)
     }
 
     /// The values of the first `{…}`, for columns and for sorting.
@@ -40,17 +55,20 @@ impl Template {
     }
 }
 
-fn render(nodes: &[Node], object: &Value, out: &mut String) -> Result<(), String> {
+/// What a piece of a template is worth.
+enum Found<'a> {
+    Text(&'a str),
+    Values(Vec<&'a Value>),
+}
+
+fn visit<'a>(nodes: &'a [Node], object: &'a Value, each: &mut impl FnMut(Found<'a>)) -> Result<(), String> {
     for node in nodes {
         match node {
-            Node::Text(text) => out.push_str(text),
-            Node::Action(steps) => {
-                let texts: Vec<String> = walk(vec![object], steps)?.into_iter().map(text).collect();
-                out.push_str(&texts.join(" "));
-            }
+            Node::Text(text) => each(Found::Text(text)),
+            Node::Action(steps) => each(Found::Values(walk(vec![object], steps)?)),
             Node::Range { over, body } => {
                 for value in walk(vec![object], over)? {
-                    render(body, value, out)?;
+                    visit(body, value, each)?;
                 }
             }
         }
@@ -240,6 +258,9 @@ mod tests {
             ("{.nothing.here}", ""),
             ("{.items[0:0]}", ""),
             ("{.items[*].ready}", "true false"),
+            ("{.items[].metadata.name}", "a"),
+            (r#"{"\101"}"#, "A"),
+            ("", ""),
         ] {
             check(template, expect);
         }
@@ -258,6 +279,7 @@ mod tests {
             ("{.items[?(@.metadata.annotations)].metadata.name}", "a"),
             ("{.items[?(@.ready==true)].metadata.name}", "a"),
             (r#"{.items[?(@.metadata.name==")")].ready}"#, ""),
+            (r#"{.items[?(@.metadata.name=="\")")].ready}"#, ""),
         ] {
             check(template, expect);
         }

@@ -261,6 +261,11 @@ impl<'a> Reader<'a> {
             'x' => 2,
             'u' => 4,
             'U' => 8,
+            '0'..='7' => {
+                let digits: String = std::iter::once(char).chain((0..2).filter_map(|_| self.next())).collect();
+                let code = u8::from_str_radix(&digits, 8).ok().filter(|_| digits.len() == 3);
+                return code.map(char::from).ok_or_else(|| "invalid syntax".into());
+            }
             _ => return Err("invalid syntax".into()),
         };
         let digits: String = (0..length).filter_map(|_| self.next()).collect();
@@ -287,6 +292,9 @@ impl<'a> Reader<'a> {
         loop {
             match (self.next(), quote) {
                 (None | Some('\n'), _) => return Err("unterminated filter".into()),
+                (Some('\\'), Some(_)) => {
+                    self.next();
+                }
                 (Some(char), Some(open)) if char == open => quote = None,
                 (Some(_), Some(_)) => {}
                 (Some(char @ ('"' | '\'')), None) => quote = Some(char),
@@ -342,7 +350,11 @@ fn within_brackets(text: &str) -> Result<Vec<Step>, String> {
         "" => Ok(None),
         text => text.parse::<i64>().map(Some).map_err(|_| format!("invalid array index {text}")),
     };
-    if text.is_empty() || 3 < bounds.len() {
+    if text.is_empty() {
+        // As kubectl has it: the first one.
+        return Ok(vec![Step::Slice(Slice { start: Some(0), end: Some(1), is_single: true, step: None })]);
+    }
+    if 3 < bounds.len() {
         return Err(format!("invalid array index {text}"));
     }
     let (start, end, step) = (number(0)?, number(1)?, number(2)?);
