@@ -2,7 +2,7 @@
 # The guide's batch processing system with monitoring (its last section): a namespace, two claims, scripts in a ConfigMap, a Job of
 # twenty batches, five at a time, and a CronJob that cleans up.
 #
-# Needs the image busybox:1.35 on this machine: `kiln image import busybox.tar`.
+# Needs the image busybox:1.35, from its registry, a mirror or a file (docs/images.md).
 #
 # Corrected where the guide's script fails on any cluster; each place is marked "corrected".
 # Corrected: the script went on after every error and reported success at the end; now it stops at the first one.
