@@ -65,7 +65,8 @@ fn walk(document: &str, by: &By) {
     }
     assert!(mistakes.is_empty(), "{}", mistakes.join("\n"));
     // The last thing that a document does is tidying up.
-    wait_for("nothing to be left", || server.traces().is_empty().then_some(()));
+    let volumes = || std::fs::read_dir(server.data_dir().join("volumes")).map_or(0, Iterator::count);
+    wait_for("nothing to be left", || (server.traces().is_empty() && volumes() == 0).then_some(()));
 }
 
 /// With the images that are named in the document, or in the examples.
