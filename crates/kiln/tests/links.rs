@@ -35,10 +35,10 @@ fn links(text: &str) -> Vec<&str> {
 }
 
 fn documents(root: &Path) -> Vec<PathBuf> {
-    let directories = ["", "docs", "examples", "crates/fuzz", "crates/sim", "tests/clients"];
-    let entries =
-        directories.iter().flat_map(|directory| std::fs::read_dir(root.join(directory)).into_iter().flatten());
-    let mut found: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+    let within = |directory: PathBuf| std::fs::read_dir(directory).unwrap().flatten().map(|entry| entry.path());
+    let mut found: Vec<PathBuf> =
+        ["", "docs", "examples"].into_iter().flat_map(|name| within(root.join(name))).collect();
+    found.extend(within(root.join("crates")).filter(|path| path.is_dir()).flat_map(within));
     found.retain(|path| path.extension().is_some_and(|extension| extension == "md"));
     found.sort();
     found
