@@ -31,6 +31,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::Semaphore;
 
@@ -97,6 +98,7 @@ impl Agent {
             seccomp_dir: absolute(config.seccomp_dir),
             pod_max_pids: config.pod_max_pids,
             pods_die_with_server: config.pods_die_with_server,
+            pods_end: AtomicBool::new(config.pods_die_with_server),
             starts: Semaphore::new(pod::STARTS_AT_ONCE),
             live: Mutex::new(HashMap::new()),
         };
@@ -122,6 +124,11 @@ impl Agent {
             () = volumes::provisioner::run(self.context.clone()) => {}
             () = pod::run(self.context.clone(), shutdown) => {}
         }
+    }
+
+    /// Pods do not outlive this server after all: when `run` returns they have been stopped and removed.
+    pub fn take_pods_along(&self) {
+        self.context.pods_end.store(true, Ordering::Release);
     }
 
     /// A container's log as plain text.

@@ -103,11 +103,15 @@ pub fn enter(state_dir: Option<&Path>) -> Refused {
 
 /// The user namespaces of supervisors that an earlier server has left.
 fn survivors(state_dir: &Path) -> Vec<File> {
+    // Those of others cannot be opened, or not be joined.
+    supervisors(state_dir).iter().filter_map(|process| File::open(process.join("ns/user")).ok()).collect()
+}
+
+/// The supervisors whose pods are in `state_dir`, as their directories in /proc.
+pub fn supervisors(state_dir: &Path) -> Vec<PathBuf> {
     let Ok(pods) = state_dir.canonicalize().map(|dir| dir.join("pods")) else { return Vec::new() };
     let processes = fs::read_dir("/proc").into_iter().flatten().flatten().map(|entry| entry.path());
-    let supervisors = processes.filter(|process| is_supervisor(process, &pods));
-    // Those of others cannot be opened, or not be joined.
-    supervisors.filter_map(|process| File::open(process.join("ns/user")).ok()).collect()
+    processes.filter(|process| is_supervisor(process, &pods)).collect()
 }
 
 fn is_supervisor(process: &Path, pods: &Path) -> bool {

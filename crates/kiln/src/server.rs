@@ -54,6 +54,7 @@ pub struct Server {
     shutdown: CancellationToken,
     tasks: Vec<JoinHandle<()>>,
     network: PodNetwork,
+    agent: Arc<agent::Agent>,
 }
 
 struct Listener {
@@ -73,12 +74,11 @@ struct Socket {
 
 impl Socket {
     async fn open(
-        address: SocketAddr,
+        listener: TcpListener,
         network: &PodNetwork,
         data_dir: &Path,
         now: jiff::Timestamp,
     ) -> Result<Self, Problem> {
-        let listener = listen(address).await?;
         let address = listener.local_addr().map_err(pki_problem)?;
         let (address_for_pods, for_pods) = network.listen(address, data_dir).await.unzip();
         // The first three names are those of the Service default/kubernetes.
@@ -102,11 +102,16 @@ impl Server {
         let store = open_store(&options)?;
         let shutdown = CancellationToken::new();
         let node = Arc::new(LateNode::default());
+        // Before anything is made that would be left behind: an address that is taken is the usual failure.
+        let listener = match options.listen {
+            Some(address) => Some(listen(address).await?),
+            None => None,
+        };
         let network = PodNetwork::set_up(&options.data_dir.join("agent")).await;
-        let (socket, trust) = match options.listen {
+        let (socket, trust) = match listener {
             None => (None, None),
-            Some(address) => {
-                let socket = Socket::open(address, &network, &options.data_dir, clock.now()).await?;
+            Some(listener) => {
+                let socket = Socket::open(listener, &network, &options.data_dir, clock.now()).await?;
                 let tokens = TokenKeys::load_or_create(&options.data_dir).map_err(pki_problem)?;
                 let root_ca = socket.pki.ca_pem().to_owned();
                 (Some(socket), Some(Trust { tokens, root_ca }))
@@ -179,7 +184,7 @@ impl Server {
             metrics,
         };
         tasks.push(tokio::spawn(controllers::run(context, shutdown.clone().cancelled_owned())));
-        tasks.push(tokio::spawn(agent.run(shutdown.clone().cancelled_owned())));
+        tasks.push(tokio::spawn(agent.clone().run(shutdown.clone().cancelled_owned())));
         if let Some(thresholds) = options.room {
             let (store, shutdown) = (images.store().clone(), shutdown.clone());
             tasks.push(tokio::spawn(async move {
@@ -188,7 +193,7 @@ impl Server {
             }));
         }
         api.set_ready();
-        Ok(Self { client: client("admin"), store, listener, shutdown, tasks, network })
+        Ok(Self { client: client("admin"), store, listener, shutdown, tasks, network, agent })
     }
 
     /// A client of this server, as its administrator, without a socket.
@@ -204,6 +209,12 @@ impl Server {
     /// The admin kubeconfig, if it listens.
     pub fn admin_kubeconfig(&self) -> Option<&str> {
         self.listener.as_ref().map(|listener| listener.kubeconfig.as_str())
+    }
+
+    /// Ends everything in order, and every pod with it.
+    pub async fn stop_with_pods(self) {
+        self.agent.take_pods_along();
+        self.stop().await;
     }
 
     /// Ends everything in order. Pods of an ephemeral server are gone when this returns; others keep running.

@@ -121,6 +121,20 @@ impl DataDir {
     }
 }
 
+/// The process that holds a data directory, 0 if it has not said who it is. `None`: nobody, or there is no such directory.
+pub fn holder(path: &Path) -> io::Result<Option<u32>> {
+    let lock = match File::open(path.join(LOCK_FILE)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        opened => opened?,
+    };
+    // Shared and for a moment only: a server that starts meanwhile tries for longer.
+    match lock.try_lock_shared() {
+        Ok(()) => Ok(None),
+        Err(TryLockError::WouldBlock) => Ok(Some(read_pid(&lock).unwrap_or(0))),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
 /// The directory holds secrets. One that others can read is made private, unless it looks like somebody else's.
 fn make_private(path: &Path) -> Result<(), OpenError> {
     let failed = |error: io::Error| OpenError::failed(path, error);
@@ -176,7 +190,10 @@ mod tests {
         let pid = std::process::id();
         let expected = format!("data directory {} is in use by pid {pid}", dir.display());
         assert_eq!(error.to_string(), expected);
+        assert_eq!(holder(&dir).unwrap(), Some(pid));
         drop(held);
+        assert_eq!(holder(&dir).unwrap(), None);
+        assert_eq!(holder(&dir.join("not/there")).unwrap(), None);
         DataDir::lock(&dir).unwrap();
     }
 

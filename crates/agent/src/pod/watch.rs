@@ -25,6 +25,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::{self, JoinSet};
@@ -52,6 +53,8 @@ pub(crate) struct Context {
     pub(crate) seccomp_dir: PathBuf,
     pub(crate) pod_max_pids: Option<u64>,
     pub(crate) pods_die_with_server: bool,
+    /// Whether they are stopped when the server ends in order.
+    pub(crate) pods_end: AtomicBool,
     pub(crate) starts: Semaphore,
     /// Statuses of the pods that have a worker, by uid: newer than what the API server has.
     pub(crate) live: Mutex<HashMap<String, watch::Receiver<PodStatus>>>,
@@ -300,7 +303,7 @@ impl Dispatcher {
 
     /// The server ends: so do its pods if they are to die with it; otherwise they run on, and the next server takes them over.
     async fn end(mut self) {
-        if !self.context.pods_die_with_server {
+        if !self.context.pods_end.load(Ordering::Acquire) {
             return;
         }
         for handle in self.workers.values() {

@@ -122,13 +122,13 @@ async fn sandboxes_directories_and_logs_without_a_pod_are_removed() {
 async fn pods_that_die_with_the_server_are_gone_when_it_ends_and_others_run_on() {
     for dies in [true, false] {
         let world = world();
-        let mut context = world.context();
-        Arc::get_mut(&mut context).unwrap().pods_die_with_server = dies;
-        let mut dispatcher = Dispatcher::new(context).await;
+        let mut dispatcher = Dispatcher::new(world.context()).await;
         dispatcher.take(Event::Apply(pod(&world, same)));
         while world.runtime.started().is_empty() {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
+        // The server says so at its end, however it began.
+        dispatcher.context.pods_end.store(dies, Ordering::Release);
         dispatcher.end().await;
         assert_eq!(world.runtime.sandboxes().is_empty(), dies);
     }

@@ -17,6 +17,7 @@ use kube::client::Body;
 use meta::clock::Clock;
 use parking_lot::Mutex;
 use serde_json::Value;
+use std::sync::atomic::AtomicBool;
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -167,6 +168,7 @@ impl World {
             seccomp_dir: self.dir.path().join("seccomp"),
             pod_max_pids: None,
             pods_die_with_server: false,
+            pods_end: AtomicBool::new(false),
             starts: Semaphore::new(STARTS_AT_ONCE),
             live: Mutex::default(),
         });

@@ -52,7 +52,7 @@ impl Refusal {
             Refusal::Status(status) => Problem::failed(status.message),
             Refusal::NoAnswer(cause) => Problem::internal("the server does not answer")
                 .because(cause)
-                .remedy("check that the server is running: kiln server"),
+                .remedy("see whether it runs: kiln status; start it: kiln up"),
         }
     }
 }

@@ -109,7 +109,7 @@ pub async fn running(target: &Target) -> Result<kube::Client, Problem> {
     existing(target).await?.ok_or_else(|| {
         Problem::internal("no server is running")
             .because(format!("there is none at {}", super::default_data_dir().display()))
-            .remedy("start one: kiln server; or name one with --kubeconfig FILE or KILN_KUBECONFIG")
+            .remedy("start one: kiln up; or name one with --kubeconfig FILE or KILN_KUBECONFIG")
     })
 }
 
@@ -129,11 +129,12 @@ async fn running_server() -> Option<kube::Client> {
     answer.ok()?.ok().map(|_| client)
 }
 
-async fn client_from(path: &Path, context: Option<String>) -> Result<kube::Client, Problem> {
+/// A client of the server that a kubeconfig names.
+pub async fn client_from(path: &Path, context: Option<String>) -> Result<kube::Client, Problem> {
     let unusable = |cause: String| {
         Problem::usage(format!("cannot use the kubeconfig {}", path.display()))
             .because(cause)
-            .remedy("check the path, and that its server is running: kiln server")
+            .remedy("check the path, and that its server runs: kiln status")
     };
     let kubeconfig = Kubeconfig::read_from(path).map_err(|error| unusable(error.to_string()))?;
     let options = KubeConfigOptions { context, ..KubeConfigOptions::default() };

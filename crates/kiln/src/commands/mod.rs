@@ -27,6 +27,7 @@ mod patch;
 mod run;
 mod runtimes;
 mod server;
+mod service;
 mod session;
 mod streams;
 mod switches;
@@ -53,6 +54,12 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Serve in the background, and tell kubectl of it
+    Up(service::up::Arguments),
+    /// End the server in the background, and its pods
+    Down(service::down::Arguments),
+    /// Say whether the server in the background is up, and how it goes
+    Status(service::status::Arguments),
     /// Run one Job to its end: stream its logs, exit with its code
     Run(run::Arguments),
     /// Show objects: as a table, JSON, YAML or in columns of your own; -w goes on with what changes
@@ -120,6 +127,9 @@ pub fn main() -> ExitCode {
         return output::report(&connect::no_containers(Some(refused))).into();
     }
     let result = match arguments.command {
+        Command::Up(arguments) => asynchronously(service::up::run(arguments)),
+        Command::Down(arguments) => asynchronously(service::down::run(arguments)),
+        Command::Status(arguments) => asynchronously(service::status::run(arguments)),
         Command::Run(arguments) => asynchronously(run::run(arguments)),
         Command::Get(arguments) => asynchronously(get::run(arguments)),
         Command::Apply(arguments) => asynchronously(apply::run(arguments)),
@@ -182,15 +192,23 @@ fn asynchronously(work: impl Future<Output = Result<Exit, Problem>>) -> Result<E
 
 /// Where this machine's or this user's configuration is: `/etc/kiln` as root, else `$XDG_CONFIG_HOME/kiln`.
 fn config_dir() -> std::path::PathBuf {
-    if crate::machine::is_root() {
-        return "/etc/kiln".into();
-    }
-    let home = || std::path::PathBuf::from(std::env::var_os("HOME").unwrap_or_else(|| "/".into())).join(".config");
-    std::env::var_os("XDG_CONFIG_HOME").map_or_else(home, Into::into).join("kiln")
+    if crate::machine::is_root() { "/etc/kiln".into() } else { config_home().join("kiln") }
 }
 
-/// The default data directory: `/var/lib/kiln` as root, else `$XDG_DATA_HOME/kiln`.
+/// Where programs of this user keep their configuration.
+fn config_home() -> std::path::PathBuf {
+    let home = || std::path::PathBuf::from(std::env::var_os("HOME").unwrap_or_else(|| "/".into())).join(".config");
+    std::env::var_os("XDG_CONFIG_HOME").map_or_else(home, Into::into)
+}
+
+/// The data directory where none is named: `KILN_DATA_DIR`, else the usual one.
 fn default_data_dir() -> std::path::PathBuf {
+    let named = std::env::var_os("KILN_DATA_DIR").filter(|dir| !dir.is_empty());
+    named.map_or_else(usual_data_dir, Into::into)
+}
+
+/// The usual data directory: `/var/lib/kiln` as root, else `$XDG_DATA_HOME/kiln`.
+fn usual_data_dir() -> std::path::PathBuf {
     if crate::machine::is_root() {
         return "/var/lib/kiln".into();
     }

@@ -37,6 +37,9 @@ pub struct Arguments {
     /// Processes and threads that a pod may have at once; -1: as many as the machine
     #[arg(long, value_name = "N", default_value_t = server::POD_MAX_PIDS, allow_negative_numbers = true, value_parser = parse_max_pids)]
     pod_max_pids: i64,
+    /// In a session of its own: what ends the terminal does not end the server
+    #[arg(long, hide = true)]
+    background: bool,
 }
 
 fn parse_max_pids(text: &str) -> Result<i64, String> {
@@ -65,12 +68,17 @@ impl Arguments {
     }
 }
 
-/// Serves until SIGTERM or SIGINT. Pods keep running.
+/// Serves until SIGTERM or SIGINT: then pods keep running; or until SIGUSR1: then they are stopped too.
 pub async fn run(arguments: Arguments) -> Result<Exit, Problem> {
+    if arguments.background {
+        // Fails only where it has one already.
+        let _ = nix::unistd::setsid();
+    }
     log_to_stderr();
     let failed = |error: std::io::Error| Problem::internal("failed to watch for signals").because(error);
     let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
+    let mut end_with_pods = signal(SignalKind::user_defined1()).map_err(failed)?;
 
     let room = arguments.room()?;
     let data_dir = arguments.data_dir();
@@ -97,14 +105,18 @@ pub async fn run(arguments: Arguments) -> Result<Exit, Problem> {
     }
     tracing::info!(url = server.url().unwrap_or_default(), kubeconfig = %kubeconfigs.last().expect("there is always one").display(), "ready");
 
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
+    let takes_pods_along = tokio::select! {
+        _ = terminate.recv() => false,
+        _ = interrupt.recv() => false,
+        _ = end_with_pods.recv() => true,
+    };
     for path in &kubeconfigs {
         let _ = std::fs::remove_file(path);
     }
-    server.stop().await;
+    match takes_pods_along {
+        true => server.stop_with_pods().await,
+        false => server.stop().await,
+    }
     Ok(Exit::Success)
 }
 

@@ -38,6 +38,13 @@ impl Progress {
         }
     }
 
+    /// Says on a terminal what is waited for; elsewhere nobody looks at it.
+    pub fn wait(&self, text: &str) {
+        if let Some(bar) = &self.bar {
+            bar.set_message(text.to_owned());
+        }
+    }
+
     /// A line that stays.
     pub fn note(&self, text: &str) {
         self.suspended(|| eprintln!("{text}"));

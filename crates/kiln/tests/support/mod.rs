@@ -5,6 +5,7 @@
 pub mod postgres;
 pub mod python;
 pub mod registry;
+pub mod screen;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -224,21 +225,26 @@ impl Drop for Server {
         if std::thread::panicking() {
             eprintln!("--- the server's log\n{}", self.log());
         }
-        // Supervisors outlive their server; a killed one takes its containers with it.
-        for pid in processes(&self.data_dir().to_string_lossy()) {
-            signal(pid, nix::sys::signal::Signal::SIGKILL);
-        }
-        let data_dir = self.data_dir().to_string_lossy().into_owned();
-        let start = Instant::now();
-        while !processes(&data_dir).is_empty() && start.elapsed() < Duration::from_secs(10) {
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        let instance = agent::cgroups::instance(&self.data_dir().join("agent"));
-        // Containers of another runtime do not die with their supervisor, and what would end them then was killed with it.
-        cgroups(&instance).iter().for_each(|dir| agent::cgroups::apply::kill_all(dir));
-        remove_cgroups(&instance);
-        let _ = agent::network::remove(&instance);
+        sweep(&self.data_dir());
     }
+}
+
+/// Ends and removes whatever the machine still knows of a data directory.
+pub fn sweep(data_dir: &Path) {
+    let text = data_dir.to_string_lossy().into_owned();
+    // Supervisors outlive their server; a killed one takes its containers with it.
+    for pid in processes(&text) {
+        signal(pid, nix::sys::signal::Signal::SIGKILL);
+    }
+    let start = Instant::now();
+    while !processes(&text).is_empty() && start.elapsed() < Duration::from_secs(10) {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let instance = agent::cgroups::instance(&data_dir.join("agent"));
+    // Containers of another runtime do not die with their supervisor, and what would end them then was killed with it.
+    cgroups(&instance).iter().for_each(|dir| agent::cgroups::apply::kill_all(dir));
+    remove_cgroups(&instance);
+    let _ = agent::network::remove(&instance);
 }
 
 fn spawn_server(directory: &Path, listen: &str) -> Child {

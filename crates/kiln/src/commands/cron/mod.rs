@@ -5,12 +5,17 @@ mod pause;
 mod trigger;
 
 use clap::Subcommand;
+use jiff::Timestamp;
 use kinds::Kind;
+use kinds::cronjob::forecast;
+use kinds::cronjob::ticks::Ticks;
+use meta::clock::Clock;
 use serde_json::Value;
 
 use super::calls::{self, Refusal};
 use super::objects;
 use super::session::Session;
+use crate::machine::SystemClock;
 use crate::output::{Exit, Problem};
 
 const KIND: &dyn Kind = &kinds::cronjob::CronJob;
@@ -66,4 +71,14 @@ async fn read(session: &Session, name: &str) -> Result<Value, Problem> {
 async fn all(session: &Session) -> Result<Vec<Value>, Problem> {
     let answer = calls::get(&session.client, &session.collection(KIND)).await.map_err(Refusal::problem)?;
     Ok(objects::items(KIND, answer))
+}
+
+/// When a CronJob runs next; not at all while it is suspended.
+pub(super) fn next_run(cronjob: &Value, now: Timestamp) -> Option<Timestamp> {
+    if cronjob["spec"]["suspend"] == true {
+        return None;
+    }
+    let schedule = cronjob["spec"]["schedule"].as_str()?;
+    let ticks = Ticks::read(schedule, cronjob["spec"]["timeZone"].as_str(), &SystemClock.zone()).ok()?;
+    ticks.runs(forecast::accounted_until(cronjob), now).next()
 }

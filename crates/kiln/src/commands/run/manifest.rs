@@ -48,7 +48,7 @@ pub fn parse(text: &str, source: &str) -> Result<Manifest, Problem> {
     }
     let Ok([job]) = <[Value; 1]>::try_from(jobs) else {
         return Err(Problem::usage(format!("{source} holds {count} Jobs, and `kiln run` runs one"))
-            .remedy("split the file, or start a server (kiln server) and apply it with kubectl"));
+            .remedy("split the file, or start a server (kiln up) and apply it with kubectl"));
     };
     if let Some(stranger) = others.iter().find(|object| kind_of(object).is_none()) {
         let (version, kind) =

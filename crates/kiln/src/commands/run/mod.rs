@@ -313,7 +313,7 @@ fn refused(object: &Value, error: kube::Error) -> Problem {
         }
         error @ kube::Error::Service(_) => Problem::internal(format!("failed to create {kind}/{name}"))
             .because(innermost(&error))
-            .remedy("check that the server is running: kiln server"),
+            .remedy("see whether it runs: kiln status; start it: kiln up"),
         error => Problem::internal(format!("failed to create {kind}/{name}")).because(error),
     }
 }

@@ -148,7 +148,7 @@ fn refused(what: &str, error: &kube::Error) -> Problem {
         }
         error => Problem::internal(format!("failed to look at {what}"))
             .because(innermost(error))
-            .remedy("check that the server is running: kiln server"),
+            .remedy("see whether it runs: kiln status; start it: kiln up"),
     }
 }
 
