@@ -11,6 +11,7 @@ pub mod volumes;
 pub mod runtime;
 
 pub mod cgroups;
+pub mod dns;
 pub mod network;
 pub mod supervisor;
 pub mod trial;
@@ -24,7 +25,7 @@ mod streams;
 mod trees;
 mod writes;
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 use std::collections::HashMap;
 use std::future::Future;
 use std::net::SocketAddr;
@@ -47,6 +48,8 @@ pub struct Config {
     pub handlers: runtime::Handlers,
     /// Connects pods.
     pub network: Arc<dyn network::Network>,
+    /// Where pods ask for names; without, they have this machine's resolvers.
+    pub dns: Option<dns::Sockets>,
     /// Where pods reach the API server, if they do.
     pub api_address: Option<SocketAddr>,
     /// Finds images.
@@ -72,6 +75,8 @@ pub struct Agent {
     context: Arc<pod::Context>,
     /// Taken by `run`.
     poster: Mutex<Option<events::Poster>>,
+    /// Taken by `run`.
+    dns: Mutex<Option<dns::Sockets>>,
 }
 
 impl Agent {
@@ -87,6 +92,7 @@ impl Agent {
             runtime: config.runtime,
             handlers: config.handlers,
             network: config.network,
+            names: config.dns.as_ref().map(|sockets| Arc::new(RwLock::new(dns::names::Names::new(sockets.range())))),
             api_address: config.api_address,
             images: config.images,
             recorder,
@@ -102,7 +108,7 @@ impl Agent {
             starts: Semaphore::new(pod::STARTS_AT_ONCE),
             live: Mutex::new(HashMap::new()),
         };
-        Arc::new(Self { context: Arc::new(context), poster: Mutex::new(Some(poster)) })
+        Arc::new(Self { context: Arc::new(context), poster: Mutex::new(Some(poster)), dns: Mutex::new(config.dns) })
     }
 
     /// Registers the node, recovers what an earlier server left, runs pods until `shutdown`. Pods keep running afterwards unless
@@ -115,12 +121,21 @@ impl Agent {
                 None => std::future::pending().await,
             }
         };
+        let sockets = self.dns.lock().take();
+        let answer_names = async {
+            if let (Some(sockets), Some(names)) = (sockets, self.context.names.clone()) {
+                let services = dns::follow_services(self.context.client.clone(), names.clone());
+                tokio::join!(dns::serve(sockets, names), services);
+            }
+            std::future::pending::<()>().await;
+        };
         // None but the last ends by itself; all end with the pods.
         tokio::select! {
             // In order, not at random: simulations repeat.
             biased;
             () = keep_registered(&self.context) => {}
             () = pin!(post_events) => {}
+            () = pin!(answer_names) => {}
             () = volumes::provisioner::run(self.context.clone()) => {}
             () = pod::run(self.context.clone(), shutdown) => {}
         }

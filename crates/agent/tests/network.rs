@@ -89,9 +89,9 @@ async fn pods_reach_each_other_and_the_machine() {
     let port = listener.local_addr().unwrap().port();
     let to_two = || inside(&one, || TcpStream::connect((two_address, port)).unwrap());
     assert_eq!(say(to_two, listener), one_address, "pods see each other's own addresses");
-    let listener = TcpListener::bind((bridge.gateway(), 0)).unwrap();
+    let listener = TcpListener::bind((bridge.range().gateway(), 0)).unwrap();
     let port = listener.local_addr().unwrap().port();
-    let gateway = bridge.gateway();
+    let gateway = bridge.range().gateway();
     let to_machine = || inside(&one, || TcpStream::connect((gateway, port)).unwrap());
     assert_eq!(say(to_machine, listener), one_address);
     let to_loopback = inside(&one, || TcpListener::bind((Ipv4Addr::LOCALHOST, 0)));
@@ -159,11 +159,11 @@ async fn a_server_finds_its_bridge_again_and_takes_it_down_with_the_last_pod() {
     let machine = Machine::new();
     let first = Bridge::set_up(&machine.state_dir()).unwrap();
     let (address, namespace) = connect(&first, "stays").await;
-    let gateway = first.gateway();
+    let gateway = first.range().gateway();
     // Killed: nothing is taken down.
     drop(first);
     let second = Bridge::set_up(&machine.state_dir()).unwrap();
-    assert_eq!(second.gateway(), gateway);
+    assert_eq!(second.range().gateway(), gateway);
     second.keep("stays", address);
     let (other, _) = connect(&second, "comes").await;
     assert_ne!(other, address);
@@ -180,7 +180,7 @@ async fn a_server_finds_its_bridge_again_and_takes_it_down_with_the_last_pod() {
 async fn two_servers_do_not_meet() {
     let (one, two) = (Machine::new(), Machine::new());
     let (first, second) = (Bridge::set_up(&one.state_dir()).unwrap(), Bridge::set_up(&two.state_dir()).unwrap());
-    assert_ne!(first.gateway(), second.gateway());
+    assert_ne!(first.range().gateway(), second.range().gateway());
     let (one_address, _one) = connect(&first, "pod").await;
     let (two_address, _two) = connect(&second, "pod").await;
     assert_ne!(one_address, two_address);

@@ -41,5 +41,5 @@ targets! {
     quantity duration label_selector field_selector label_selector_object json_patch merge_patch strategic_patch fields_v1
     schema kinds check schedule
     path query accept continue_token yaml protobuf to_protobuf request
-    image_archive root_archive image_reference log_file supervisor_frame
+    image_archive root_archive image_reference dns_question log_file supervisor_frame
 }

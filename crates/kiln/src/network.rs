@@ -4,9 +4,11 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 
+use agent::dns::Sockets;
 use agent::network::{Bridge, Host, Network};
 use tokio::net::TcpListener;
 
+use crate::machine::SystemEntropy;
 use crate::rootless;
 
 /// In the data directory: the port at which pods find the API. Pods outlive their server, and know only this one.
@@ -42,7 +44,18 @@ impl PodNetwork {
 
     /// The machine's address among the pods.
     pub fn gateway(&self) -> Option<Ipv4Addr> {
-        self.bridge.as_ref().ok().map(|bridge| bridge.gateway())
+        self.bridge.as_ref().ok().map(|bridge| bridge.range().gateway())
+    }
+
+    /// Where pods ask for names. If something else answers there, they have this machine's resolvers, as without a bridge.
+    pub async fn open_dns(&self) -> Option<Sockets> {
+        let range = self.bridge.as_ref().ok()?.range();
+        let opened = Sockets::open(range, Arc::new(SystemEntropy)).await;
+        let tell = |error| {
+            let gateway = range.gateway();
+            tracing::warn!(%error, "port 53 of {gateway} cannot be had: pods find no Services by their names");
+        };
+        opened.map_err(tell).ok()
     }
 
     /// Where pods find the API of a server that listens at `main`, and what listens there unless that is `main` itself.

@@ -81,8 +81,10 @@ impl Socket {
     ) -> Result<Self, Problem> {
         let address = listener.local_addr().map_err(pki_problem)?;
         let (address_for_pods, for_pods) = network.listen(address, data_dir).await.unzip();
-        // The first three names are those of the Service default/kubernetes.
-        let names = ["kubernetes", "kubernetes.default", "kubernetes.default.svc", "localhost"];
+        // The first four names are those of the Service default/kubernetes.
+        let service = "kubernetes.default.svc";
+        let in_cluster = "kubernetes.default.svc.cluster.local";
+        let names = ["kubernetes", "kubernetes.default", service, in_cluster, "localhost"];
         let names: Vec<String> = names.map(str::to_owned).into_iter().chain([machine::node_name()]).collect();
         let addresses: Vec<IpAddr> =
             [address.ip(), [127, 0, 0, 1].into()].into_iter().chain(address_for_pods.map(|pods| pods.ip())).collect();
@@ -141,6 +143,7 @@ impl Server {
             runtime: Arc::new(runtime),
             handlers: options.handlers,
             network: network.network(),
+            dns: network.open_dns().await,
             api_address: socket.as_ref().and_then(|socket| socket.address_for_pods),
             images: images.clone(),
             node_name: machine::node_name(),

@@ -65,6 +65,87 @@ fn pods_reach_each_other_by_their_addresses() {
     assert_eq!(log.lines().next(), Some(field(&server, &kubectl, "open", ".status.hostIP").as_str()));
 }
 
+/// Each pod serves its name to the one before it, and asks the one behind it for its own.
+const RING: &str = r#"
+apiVersion: v1
+kind: Service
+metadata: {name: ring}
+spec: {clusterIP: None, selector: {app: ring}, ports: [{name: web, port: 8080}]}
+---
+apiVersion: batch/v1
+kind: Job
+metadata: {name: ring}
+spec:
+  completions: 3
+  parallelism: 3
+  completionMode: Indexed
+  template:
+    metadata: {labels: {app: ring}}
+    spec:
+      restartPolicy: Never
+      subdomain: ring
+      terminationGracePeriodSeconds: 1
+      containers:
+      - name: main
+        image: kiln/host
+        command:
+        - sh
+        - -c
+        - |
+          hostname -f | busybox nc -l -p 8080 & serves=$!
+          next=ring-$(( (JOB_COMPLETION_INDEX + 1) % 3 )).ring
+          until at=$(getent hosts $next); do sleep 0.1; done
+          until said=$(busybox nc ${at%% *} 8080 </dev/null) && [ -n "$said" ]; do sleep 0.1; done
+          echo "$next is $said"
+          wait $serves
+"#;
+
+#[test]
+fn pods_of_an_indexed_job_find_each_other_by_name() {
+    let (server, kubectl) = (Server::start(), support::kubectl());
+    apply(&server, &kubectl, RING);
+    server.ok(&kubectl, &["wait", "--for=condition=complete", "--timeout=60s", "job/ring"]);
+    let mut lines: Vec<String> =
+        server.ok(&kubectl, &["logs", "-l", "app=ring", "--tail=-1"]).lines().map(str::to_owned).collect();
+    lines.sort();
+    let expect: Vec<String> =
+        (0..3).map(|n| format!("ring-{n}.ring is ring-{n}.ring.default.svc.cluster.local")).collect();
+    assert_eq!(lines, expect);
+}
+
+#[test]
+fn services_are_found_by_name_and_a_database_of_this_machine_as_well() {
+    let (mut server, kubectl) = (Server::start(), support::kubectl());
+    let postgres = "apiVersion: v1\nkind: Service\nmetadata: {name: postgres, namespace: database}\n\
+                    spec: {type: ExternalName, externalName: host.kiln.internal}\n";
+    server.ok(&kubectl, &["create", "namespace", "database"]);
+    apply(&server, &kubectl, postgres);
+    let script = "
+        for name in kubernetes kubernetes.default.svc postgres.database.svc.cluster.local host.kiln.internal; do
+          [ $(getent hosts $name | cut -d' ' -f1) = $KUBERNETES_SERVICE_HOST ] && echo found $name
+        done
+        busybox nc -w 5 postgres.database $KUBERNETES_SERVICE_PORT </dev/null && echo reached
+        getent hosts postgres || echo not in this namespace
+        cat /etc/resolv.conf
+        while [ ! -e /tmp/go ]; do sleep 0.1; done
+        until getent hosts later.database; do sleep 0.1; done";
+    apply(&server, &kubectl, &pod("asks", "", script));
+    let log = wait_until_said(&server, &kubectl, "asks", "options ndots:5");
+    let gateway = server.ok(&kubectl, &["exec", "asks", "--", "printenv", "KUBERNETES_SERVICE_HOST"]);
+    let expect = "found kubernetes\nfound kubernetes.default.svc\nfound postgres.database.svc.cluster.local\n\
+         found host.kiln.internal\nreached\nnot in this namespace\n\
+         search default.svc.cluster.local svc.cluster.local cluster.local";
+    assert!(log.starts_with(expect), "{log}");
+    assert!(log.contains(&format!("nameserver {}\n", gateway.trim())), "{log}");
+    // The next server answers where the pod asks.
+    server.kill();
+    server.restart();
+    apply(&server, &kubectl, &postgres.replace("name: postgres", "name: later"));
+    server.ok(&kubectl, &["exec", "asks", "--", "touch", "/tmp/go"]);
+    let log = wait_until_over(&server, &kubectl, "asks");
+    assert!(log.trim_end().ends_with("later.database.svc.cluster.local"), "{log}");
+}
+
 #[test]
 fn a_pod_reaches_the_api_server_with_its_own_token() {
     let (mut server, kubectl) = (Server::start(), support::kubectl());

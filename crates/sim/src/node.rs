@@ -47,6 +47,7 @@ impl Node {
             runtime: Arc::new(self.runtime.clone()),
             handlers: agent::runtime::Handlers::default(),
             network: Arc::new(agent::network::Alone),
+            dns: None,
             api_address: None,
             images: Arc::new(FakeImages::default()),
             node_name: NODE.into(),

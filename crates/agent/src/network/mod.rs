@@ -128,9 +128,9 @@ impl Bridge {
         nat::masquerade(&self.name, self.range)
     }
 
-    /// The machine's address on the bridge, where pods reach it.
-    pub fn gateway(&self) -> Ipv4Addr {
-        self.range.gateway()
+    /// The addresses that pods have; at its gateway they reach the machine.
+    pub fn range(&self) -> Range {
+        self.range
     }
 
     /// Takes the bridge down, unless pods are connected. For the end of a server.

@@ -32,6 +32,11 @@ impl Range {
         self.base.to_bits() & common == other.base.to_bits() & common
     }
 
+    /// Whether the address is one of its.
+    pub fn contains(self, address: Ipv4Addr) -> bool {
+        self.meets(Self::of(address, 32))
+    }
+
     /// Its bits that are the same in all its addresses.
     pub fn mask(self) -> Ipv4Addr {
         Ipv4Addr::from_bits(mask(self.prefix))

@@ -1,12 +1,30 @@
 //! The files in a container's /etc that belong to its pod: hosts, hostname, resolv.conf.
 
-use k8s_openapi::api::core::v1::PodSpec;
+use crate::dns::{self, ResolvConf, names::CLUSTER};
+use k8s_openapi::api::core::v1::{PodDNSConfig, PodSpec};
 use std::net::Ipv4Addr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-/// The resolver's own list of servers, for machines whose /etc/resolv.conf names only a stub that pods cannot reach.
-const SYSTEMD_RESOLV_CONF: &str = "/run/systemd/resolve/resolv.conf";
+/// What the kernel takes (utsname(2)).
+pub(super) const MAX_HOSTNAME: usize = 64;
+/// Servers, and suffixes, of which resolvers take notice (K:pkg/apis/core/validation MaxDNSNameservers, MaxDNSSearchPaths).
+const MAX_SERVERS: usize = 3;
+const MAX_SEARCHES: usize = 32;
+/// A name with fewer dots is tried with each suffix first, as on a cluster.
+const NDOTS: &str = "ndots:5";
+
+/// Who a pod is on its network.
+pub(super) struct Identity<'a> {
+    /// Its host name.
+    pub hostname: &'a str,
+    /// Its namespace.
+    pub namespace: &'a str,
+    /// Its own address, if it has one.
+    pub address: Option<Ipv4Addr>,
+    /// Where names of the cluster are answered, if they are.
+    pub resolver: Option<Ipv4Addr>,
+}
 
 /// `DIR/etc`: below a pod's directory.
 pub(super) fn etc_dir(pod_dir: &Path) -> PathBuf {
@@ -20,15 +38,29 @@ pub(super) fn hostname(pod_name: &str, spec: &PodSpec) -> String {
     cut.trim_end_matches(['-', '.']).to_owned()
 }
 
+/// `HOSTNAME.SUBDOMAIN.NAMESPACE.svc.cluster.local`, for a pod that has a subdomain.
+pub(super) fn fqdn(hostname: &str, namespace: &str, spec: &PodSpec) -> Option<String> {
+    let subdomain = spec.subdomain.as_deref().filter(|subdomain| !subdomain.is_empty())?;
+    Some(format!("{hostname}.{subdomain}.{namespace}.svc.{CLUSTER}"))
+}
+
+/// As the kubelet says it.
+pub(super) fn too_long(fqdn: &str) -> String {
+    let n = fqdn.len();
+    format!(
+        "Failed to construct FQDN from Pod hostname and cluster domain, FQDN {fqdn} is too long ({MAX_HOSTNAME} characters is the max, {n} characters requested)"
+    )
+}
+
 /// Writes all three. Blocking, but only a few hundred bytes.
-pub(super) fn write(pod_dir: &Path, hostname: &str, spec: &PodSpec, address: Option<Ipv4Addr>) -> std::io::Result<()> {
+pub(super) fn write(pod_dir: &Path, identity: &Identity<'_>, spec: &PodSpec) -> std::io::Result<()> {
     let dir = etc_dir(pod_dir);
     std::fs::create_dir_all(&dir)?;
     let machine_hosts = if spec.host_network == Some(true) { std::fs::read_to_string("/etc/hosts").ok() } else { None };
     let texts = [
-        ("hosts", hosts(hostname, spec, address, machine_hosts.as_deref())),
-        ("hostname", format!("{hostname}\n")),
-        ("resolv.conf", resolv_conf(spec, &machine_resolv_conf())),
+        ("hosts", hosts(identity, spec, machine_hosts.as_deref())),
+        ("hostname", format!("{}\n", identity.hostname)),
+        ("resolv.conf", resolv_conf(identity, spec, &dns::machine_text())),
     ];
     for (name, text) in texts {
         let path = dir.join(name);
@@ -39,20 +71,17 @@ pub(super) fn write(pod_dir: &Path, hostname: &str, spec: &PodSpec, address: Opt
     Ok(())
 }
 
-fn machine_resolv_conf() -> String {
-    let own = std::fs::read_to_string("/etc/resolv.conf").unwrap_or_default();
-    if own.contains("127.0.0.53") {
-        return std::fs::read_to_string(SYSTEMD_RESOLV_CONF).unwrap_or(own);
-    }
-    own
-}
-
-fn hosts(hostname: &str, spec: &PodSpec, address: Option<Ipv4Addr>, machine_hosts: Option<&str>) -> String {
+fn hosts(identity: &Identity<'_>, spec: &PodSpec, machine_hosts: Option<&str>) -> String {
     let mut text = match machine_hosts {
         Some(machine_hosts) => machine_hosts.to_owned(),
         None => {
             // Without an address of its own the pod is found on loopback.
-            let own = address.unwrap_or(Ipv4Addr::LOCALHOST);
+            let own = identity.address.unwrap_or(Ipv4Addr::LOCALHOST);
+            let short = identity.hostname.split('.').next().unwrap_or_default();
+            let names = match fqdn(short, identity.namespace, spec) {
+                Some(fqdn) => format!("{fqdn}\t{short}"),
+                None => identity.hostname.to_owned(),
+            };
             format!(
                 "# written by kiln for this pod\n\
                  127.0.0.1\tlocalhost\n\
@@ -61,7 +90,7 @@ fn hosts(hostname: &str, spec: &PodSpec, address: Option<Ipv4Addr>, machine_host
                  fe00::0\tip6-mcastprefix\n\
                  fe00::1\tip6-allnodes\n\
                  fe00::2\tip6-allrouters\n\
-                 {own}\t{hostname}\n"
+                 {own}\t{names}\n"
             )
         }
     };
@@ -72,40 +101,68 @@ fn hosts(hostname: &str, spec: &PodSpec, address: Option<Ipv4Addr>, machine_host
     text
 }
 
-/// dnsPolicy None takes only what dnsConfig says; every other policy is the machine's configuration, extended by dnsConfig.
-fn resolv_conf(spec: &PodSpec, machine: &str) -> String {
-    let mut text = String::new();
-    if spec.dns_policy.as_deref() != Some("None") {
-        text.push_str(machine);
-        if !text.is_empty() && !text.ends_with('\n') {
-            text.push('\n');
-        }
-    }
-    let Some(config) = &spec.dns_config else {
-        return text;
+/// By dnsPolicy (K:pkg/kubelet/network/dns), extended by dnsConfig. Where nobody answers names of the cluster, ClusterFirst is Default.
+fn resolv_conf(identity: &Identity<'_>, spec: &PodSpec, machine: &str) -> String {
+    let is_on_host = spec.host_network == Some(true);
+    let resolver = match spec.dns_policy.as_deref() {
+        Some("ClusterFirst") | None if !is_on_host => identity.resolver,
+        Some("ClusterFirstWithHostNet") => identity.resolver,
+        _ => None,
     };
-    for server in config.nameservers.iter().flatten() {
-        text.push_str(&format!("nameserver {server}\n"));
+    let is_none = spec.dns_policy.as_deref() == Some("None");
+    let mut conf = if is_none { ResolvConf::default() } else { ResolvConf::parse(machine) };
+    if let Some(resolver) = resolver {
+        conf.servers = vec![resolver.to_string()];
+        let suffixes = [format!("{}.svc.{CLUSTER}", identity.namespace), format!("svc.{CLUSTER}"), CLUSTER.to_owned()];
+        conf.searches.splice(..0, suffixes);
+        conf.options = vec![NDOTS.to_owned()];
+    } else if !is_none && spec.dns_config.is_none() {
+        return machine.to_owned();
     }
-    if let Some(searches) = config.searches.as_ref().filter(|list| !list.is_empty()) {
+    if let Some(config) = &spec.dns_config {
+        extend(&mut conf, config);
+    }
+    written(&conf)
+}
+
+/// What the pod wishes for itself comes last; of its options each replaces the one of its name.
+fn extend(conf: &mut ResolvConf, config: &PodDNSConfig) {
+    conf.servers.extend(config.nameservers.iter().flatten().cloned());
+    conf.searches.extend(config.searches.iter().flatten().cloned());
+    for option in config.options.iter().flatten() {
+        let Some(name) = &option.name else { continue };
+        conf.options.retain(|known| known.split(':').next() != Some(name));
+        conf.options.push(match &option.value {
+            Some(value) => format!("{name}:{value}"),
+            None => name.clone(),
+        });
+    }
+}
+
+fn written(conf: &ResolvConf) -> String {
+    let mut text = String::new();
+    let searches = distinct(&conf.searches, MAX_SEARCHES);
+    if !searches.is_empty() {
         text.push_str(&format!("search {}\n", searches.join(" ")));
     }
-    let options: Vec<String> = config
-        .options
-        .iter()
-        .flatten()
-        .filter_map(|option| {
-            let name = option.name.as_ref()?;
-            Some(match &option.value {
-                Some(value) => format!("{name}:{value}"),
-                None => name.clone(),
-            })
-        })
-        .collect();
-    if !options.is_empty() {
-        text.push_str(&format!("options {}\n", options.join(" ")));
+    for server in distinct(&conf.servers, MAX_SERVERS) {
+        text.push_str(&format!("nameserver {server}\n"));
+    }
+    if !conf.options.is_empty() {
+        text.push_str(&format!("options {}\n", conf.options.join(" ")));
     }
     text
+}
+
+fn distinct(words: &[String], most: usize) -> Vec<&str> {
+    let mut distinct: Vec<&str> = Vec::new();
+    for word in words {
+        if !distinct.contains(&word.as_str()) {
+            distinct.push(word);
+        }
+    }
+    distinct.truncate(most);
+    distinct
 }
 
 #[cfg(test)]
@@ -127,24 +184,66 @@ mod tests {
         assert_eq!(hostname(&long, &spec(json!({}))), "a".repeat(61));
     }
 
+    fn identity(address: Option<[u8; 4]>, resolver: Option<[u8; 4]>) -> Identity<'static> {
+        Identity {
+            hostname: "p",
+            namespace: "n",
+            address: address.map(Ipv4Addr::from),
+            resolver: resolver.map(Ipv4Addr::from),
+        }
+    }
+
     #[test]
     fn hosts_has_the_pod_and_its_aliases() {
         let aliases = spec(json!({"hostAliases": [{"ip": "10.1.2.3", "hostnames": ["db", "db.local"]}]}));
-        let text = hosts("p", &aliases, Some([10, 0, 0, 9].into()), None);
+        let text = hosts(&identity(Some([10, 0, 0, 9]), None), &aliases, None);
         assert!(text.contains("127.0.0.1\tlocalhost\n") && text.contains("10.0.0.9\tp\n"));
-        assert!(hosts("p", &aliases, None, None).contains("127.0.0.1\tp\n"));
+        let nowhere = identity(None, None);
+        assert!(hosts(&nowhere, &aliases, None).contains("127.0.0.1\tp\n"));
         assert!(text.ends_with("10.1.2.3\tdb\tdb.local\n"));
-        assert_eq!(hosts("p", &spec(json!({})), None, Some("1.1.1.1 x\n")), "1.1.1.1 x\n");
+        assert_eq!(hosts(&nowhere, &spec(json!({})), Some("1.1.1.1 x\n")), "1.1.1.1 x\n");
+        let beneath = spec(json!({"subdomain": "workers"}));
+        let text = hosts(&identity(Some([10, 0, 0, 9]), None), &beneath, None);
+        assert!(text.ends_with("10.0.0.9\tp.workers.n.svc.cluster.local\tp\n"), "{text}");
     }
 
     #[test]
     fn resolv_conf_follows_the_policy() {
-        let config = json!({"nameservers": ["9.9.9.9"], "searches": ["a", "b"],
+        let machine = "nameserver 1.1.1.1\nsearch lan\noptions edns0\n";
+        let cluster =
+            "search n.svc.cluster.local svc.cluster.local cluster.local lan\nnameserver 10.9.0.1\noptions ndots:5\n";
+        let config = json!({"nameservers": ["9.9.9.9"], "searches": ["a", "b", "a"],
             "options": [{"name": "ndots", "value": "2"}, {"name": "edns0"}]});
-        let own = "nameserver 9.9.9.9\nsearch a b\noptions ndots:2 edns0\n";
+        let bridged = identity(Some([10, 9, 0, 2]), Some([10, 9, 0, 1]));
+        for (policy, on_host, expect) in [
+            (None, false, cluster),
+            (Some("ClusterFirst"), false, cluster),
+            (Some("ClusterFirst"), true, machine),
+            (Some("ClusterFirstWithHostNet"), true, cluster),
+            (Some("Default"), false, machine),
+            (Some("None"), false, ""),
+        ] {
+            let wanted = spec(json!({"dnsPolicy": policy, "hostNetwork": on_host}));
+            assert_eq!(resolv_conf(&bridged, &wanted, machine), expect, "{policy:?} {on_host}");
+        }
+        let alone = identity(None, None);
+        assert_eq!(resolv_conf(&alone, &spec(json!({})), machine), machine, "nobody answers names");
+        let own = "search a b\nnameserver 9.9.9.9\noptions ndots:2 edns0\n";
         let none = spec(json!({"dnsPolicy": "None", "dnsConfig": config}));
-        assert_eq!(resolv_conf(&none, "nameserver 1.1.1.1"), own);
+        assert_eq!(resolv_conf(&bridged, &none, machine), own);
         let first = spec(json!({"dnsConfig": config}));
-        assert_eq!(resolv_conf(&first, "nameserver 1.1.1.1"), format!("nameserver 1.1.1.1\n{own}"));
+        let expect = "search n.svc.cluster.local svc.cluster.local cluster.local lan a b\n\
+                      nameserver 10.9.0.1\nnameserver 9.9.9.9\noptions ndots:2 edns0\n";
+        assert_eq!(resolv_conf(&bridged, &first, machine), expect);
+        let default = spec(json!({"dnsPolicy": "Default", "dnsConfig": config}));
+        let expect = "search lan a b\nnameserver 1.1.1.1\nnameserver 9.9.9.9\noptions ndots:2 edns0\n";
+        assert_eq!(resolv_conf(&alone, &default, machine), expect);
+    }
+
+    #[test]
+    fn a_pod_may_be_called_by_its_whole_name() {
+        let beneath = spec(json!({"subdomain": "workers"}));
+        assert_eq!(fqdn("job-0", "n", &beneath).as_deref(), Some("job-0.workers.n.svc.cluster.local"));
+        assert_eq!(fqdn("job-0", "n", &spec(json!({}))), None);
     }
 }

@@ -58,6 +58,9 @@ impl Worker {
         let _slot = context.starts.acquire().await;
         let dir = self.pod_dir(pod);
         let hostname = self.hostname(pod, spec);
+        if files::MAX_HOSTNAME < hostname.len() {
+            return Err(sandbox_failed(files::too_long(&hostname)));
+        }
         if self.sandbox.is_none() {
             let runtime = self.runtime(spec).await.map_err(sandbox_failed)?;
             let (address, host_network, network) = self.connect(pod, spec).await?;
@@ -81,7 +84,9 @@ impl Worker {
             })?);
         }
         let address = self.sandbox.as_ref().and_then(|sandbox| sandbox.sandbox().address);
-        files::write(&dir, &hostname, spec, address).map_err(|error| sandbox_failed(error.to_string()))?;
+        let resolver = self.context.names.as_ref().map(|names| names.read().range().gateway());
+        let identity = files::Identity { hostname: &hostname, namespace: namespace(pod), address, resolver };
+        files::write(&dir, &identity, spec).map_err(|error| sandbox_failed(error.to_string()))?;
         if contents.is_empty() {
             return Ok(());
         }
@@ -136,7 +141,9 @@ impl Worker {
         if spec.host_network == Some(true) {
             return self.context.machine.hostname.clone();
         }
-        files::hostname(name(pod), spec)
+        let hostname = files::hostname(name(pod), spec);
+        let fqdn = files::fqdn(&hostname, namespace(pod), spec).filter(|_| spec.set_hostname_as_fqdn == Some(true));
+        fqdn.unwrap_or(hostname)
     }
 }
 

@@ -6,6 +6,8 @@ use super::probes::dial::Dial;
 use super::sources::{self, Change};
 use super::worker::{Latest, Outcome, Worker};
 use super::{Images, is_terminal, log_dir_name, name, namespace, phase, uid};
+use crate::dns::facts::PodFacts;
+use crate::dns::names::Names;
 use crate::events::Recorder;
 use crate::network::Network;
 use crate::node::Machine;
@@ -18,7 +20,7 @@ use kube::runtime::WatchStreamExt;
 use kube::runtime::utils::Backoff;
 use kube::runtime::watcher::{self, Event, watcher};
 use meta::clock::Clock;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::future::Future;
 use std::net::SocketAddr;
@@ -43,6 +45,8 @@ pub(crate) struct Context {
     pub(crate) recorder: Recorder,
     pub(crate) dial: Arc<dyn Dial>,
     pub(crate) network: Arc<dyn Network>,
+    /// What pods are answered who ask for names, if they can ask.
+    pub(crate) names: Option<Arc<RwLock<Names>>>,
     /// Where pods reach the API server.
     pub(crate) api_address: Option<SocketAddr>,
     pub(crate) machine: Machine,
@@ -159,6 +163,9 @@ impl Dispatcher {
     fn upsert(&mut self, mut pod: Pod) {
         pod.metadata.managed_fields = None;
         let uid = uid(&pod).to_owned();
+        if let Some(names) = &self.context.names {
+            names.write().put_pod(PodFacts::of(&pod));
+        }
         if is_terminal(phase(&pod)) && self.over.get(&uid) == Some(&Over::Written) {
             self.over.remove(&uid);
         }
@@ -192,6 +199,9 @@ impl Dispatcher {
 
     fn gone(&mut self, pod: Pod) {
         let uid = uid(&pod).to_owned();
+        if let Some(names) = &self.context.names {
+            names.write().remove_pod(&uid);
+        }
         self.over.remove(&uid);
         match self.workers.get(&uid) {
             Some(handle) => handle.latest.send_modify(|latest| latest.is_gone = true),
@@ -271,6 +281,9 @@ impl Dispatcher {
             }
         }
         let listed = std::mem::take(&mut self.listed);
+        if let Some(names) = &self.context.names {
+            names.write().keep_pods(|uid| listed.contains(uid));
+        }
         self.over.retain(|uid, _| listed.contains(uid));
         let orphans: Vec<_> = std::mem::take(&mut self.recovered).into_iter().collect();
         // Read now, before any newer pod makes a directory; removed in their own time.

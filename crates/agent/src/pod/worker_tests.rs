@@ -152,6 +152,7 @@ impl World {
         let (recorder, poster) = crate::events::channel(client.clone(), "node".into());
         let context = Arc::new(Context {
             network: Arc::new(crate::network::Alone),
+            names: None,
             api_address: None,
             client,
             clock: self.clock.clone(),

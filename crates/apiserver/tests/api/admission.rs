@@ -173,7 +173,7 @@ async fn a_service_that_would_need_routing_says_so() {
     assert_eq!(
         reply.warnings(),
         [
-            "299 - \"spec.type: this version of kiln stores a Service of type ClusterIP but routes no traffic to it; use clusterIP: None or ExternalName where a name is enough\""
+            "299 - \"spec.type: kiln routes no traffic to a Service of type ClusterIP: its name leads to its pods, at their own ports, as with clusterIP: None\""
         ]
     );
     let headless = object("Service", "v1", "headless", json!({"spec": {"clusterIP": "None", "selector": {"a": "b"}}}));

@@ -2,9 +2,13 @@
 
 use super::{OBJECT_WORDS, texts};
 use crate::{Shape, Signal, Target};
+use agent::dns::answer::{self, Reply, Transport};
+use agent::dns::facts::ServiceFacts;
+use agent::dns::names::Names;
 use agent::images::ImageStore;
 use agent::logs::line::Line;
 use agent::logs::read::{Found, Options, Reader};
+use agent::network::Range;
 use std::path::PathBuf;
 
 pub(crate) const TARGETS: &[Target] = &[
@@ -49,6 +53,29 @@ pub(crate) const TARGETS: &[Target] = &[
             Ok(text) => Signal::result(&agent::images::reference::parse(text), |name| format!("{name:?}").len()),
             Err(_) => Signal::of("no text"),
         },
+    },
+    Target {
+        name: "dns_question",
+        shape: Shape::Bytes,
+        seeds: || {
+            let question =
+                |name: &[u8], end: &[u8]| [b"\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00", name, end].concat();
+            let name = b"\x02db\x01n\x03svc\x07cluster\x05local\x00";
+            let alias = b"\x03out\x01n\x03svc\x07cluster\x05local\x00";
+            vec![
+                question(name, b"\x00\x01\x00\x01"),
+                question(alias, b"\x00\x1c\x00\x01"),
+                question(b"\x017\x014\x03200\x0210\x07in-addr\x04arpa\x00", b"\x00\x0c\x00\x01"),
+            ]
+        },
+        words: &[
+            "\u{4}_sql\u{4}_tcp",
+            "\u{7}cluster\u{5}local\u{0}",
+            "\u{4}host\u{4}kiln\u{8}internal",
+            "\u{3}pod",
+            "\u{0}\u{29}",
+        ],
+        run: dns_question,
     },
     Target {
         name: "log_file",
@@ -185,4 +212,36 @@ fn log_file(input: &[u8]) -> Signal {
     }
     agent::logs::last_words(&path);
     Signal::hash(lengths)
+}
+
+/// Answers the packet, and takes it for the answer of a resolver too.
+fn dns_question(input: &[u8]) -> Signal {
+    let mut names = Names::new(Range::of([10, 200, 4, 0].into(), 22));
+    let service = |name: &str, spec: serde_json::Value| {
+        let service = serde_json::json!({"metadata": {"namespace": "n", "name": name}, "spec": spec});
+        serde_json::from_value(service).map(|service| ServiceFacts::of(&service)).expect("it is a Service")
+    };
+    names.set_services([
+        service("db", serde_json::json!({"selector": {"a": "b"}, "ports": [{"name": "sql", "port": 1}]})),
+        service("out", serde_json::json!({"type": "ExternalName", "externalName": "example.org"})),
+    ]);
+    let mut signals = Vec::new();
+    for transport in [Transport::Udp, Transport::Tcp] {
+        let reply = answer::answer(&names, input, transport);
+        signals.push(match &reply {
+            Reply::Bytes(bytes) => bytes.get(3).copied().unwrap_or_default(),
+            Reply::Silence => 100,
+            Reply::Forward => 101,
+            Reply::Follow { question, aliases } => {
+                let joined = answer::finish(input, aliases, question, transport);
+                assert!(joined.is_some(), "a question that can be followed can be answered");
+                102
+            }
+        });
+        let limit = if transport == Transport::Udp { 1_232 } else { usize::from(u16::MAX) };
+        assert!(!matches!(&reply, Reply::Bytes(bytes) if limit < bytes.len()), "an answer has to fit");
+        let aliases = [("a.b".to_owned(), "c.d".to_owned())];
+        let _ = (answer::finish(input, &aliases, input, transport), answer::unavailable(input));
+    }
+    Signal::hash(signals)
 }

@@ -1,5 +1,5 @@
-//! Service: a name for pods or for a place elsewhere (K:pkg/apis/core/validation ValidateService). Services are stored;
-//! nothing routes traffic to them: headless ones and ExternalName are names, a cluster IP would be a promise.
+//! Service: a name for pods or for a place elsewhere (K:pkg/apis/core/validation ValidateService). Services are
+//! names, which the agent's DNS answers; nothing routes traffic to them: a cluster IP would be a promise.
 
 mod columns;
 mod defaults;
@@ -65,7 +65,7 @@ impl Kind for Service {
             Some("ExternalName") => Vec::new(),
             Some("ClusterIP") if object["spec"]["clusterIP"] == "None" => Vec::new(),
             Some(other) => vec![format!(
-                "spec.type: this version of kiln stores a Service of type {other} but routes no traffic to it; use clusterIP: None or ExternalName where a name is enough"
+                "spec.type: kiln routes no traffic to a Service of type {other}: its name leads to its pods, at their own ports, as with clusterIP: None"
             )],
             None => Vec::new(),
         }

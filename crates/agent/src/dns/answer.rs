@@ -1,0 +1,241 @@
+//! From a question on the wire to its answer (RFC 1035, EDNS by RFC 6891). Pure, but for what others have to be asked.
+
+use super::names::{CLUSTER, Found, Names, Record};
+use simple_dns::rdata::{A, CNAME, OPT, PTR, RData, SOA, SRV, TXT};
+use simple_dns::{CLASS, Name, OPCODE, Packet, PacketFlag, QCLASS, QTYPE, Question, RCODE, ResourceRecord, TYPE};
+
+/// Seconds that an answer may be kept: pods come and go. As CoreDNS has it.
+const TTL: u32 = 5;
+/// Names behind names that are followed.
+const MAX_ALIASES: usize = 8;
+/// Bytes of an answer by UDP to one who does not say how many it takes.
+const UDP: usize = 512;
+/// And at most to one who says so: more would come in fragments.
+const MAX_UDP: usize = 1_232;
+
+/// How a question came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Transport {
+    /// Answers have an end.
+    Udp,
+    /// Answers of any length.
+    Tcp,
+}
+
+/// What is to be done about a packet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reply {
+    /// It is no question.
+    Silence,
+    /// This is the answer.
+    Bytes(Vec<u8>),
+    /// Others know; as it came.
+    Forward,
+    /// Another name stands for the one in question, of which others know: they are to be asked for it, and [`finish`] makes the answer.
+    Follow {
+        /// What to ask others.
+        question: Vec<u8>,
+        /// The names on the way.
+        aliases: Vec<(String, String)>,
+    },
+}
+
+/// Answers a packet.
+pub fn answer(names: &Names, packet: &[u8], transport: Transport) -> Reply {
+    let Ok(query) = Packet::parse(packet) else { return malformed(packet) };
+    if query.has_flags(PacketFlag::RESPONSE) {
+        return Reply::Silence;
+    }
+    let question = match query.questions.as_slice() {
+        _ if query.opcode() != OPCODE::StandardQuery => return failure(&query, RCODE::NotImplemented),
+        [question] => question,
+        _ => return failure(&query, RCODE::FormatError),
+    };
+    if !matches!(question.qclass, QCLASS::CLASS(CLASS::IN) | QCLASS::ANY) {
+        return failure(&query, RCODE::Refused);
+    }
+    let asked = text(&question.qname);
+    let mut aliases: Vec<(String, String)> = Vec::new();
+    let mut name = asked.clone();
+    loop {
+        match names.find(&name) {
+            Found::Alias(target) => {
+                let is_enough = MAX_ALIASES <= aliases.len() || wants(question.qtype, TYPE::CNAME);
+                aliases.push((std::mem::replace(&mut name, target.clone()), target));
+                if is_enough {
+                    return finished(&query, &aliases, &[], RCODE::NoError, transport);
+                }
+            }
+            Found::Beyond if aliases.is_empty() => return Reply::Forward,
+            Found::Beyond => return follow(&query, question, &name, aliases),
+            Found::Missing => return finished(&query, &aliases, &[], RCODE::NameError, transport),
+            Found::Records(mut records) => {
+                records.retain(|record| wants(question.qtype, type_of(record)));
+                // So that not everybody takes the first.
+                let n = records.len().max(1);
+                records.rotate_left(usize::from(query.id()) % n);
+                let owner = if aliases.is_empty() { asked } else { name };
+                let records = records.iter().flat_map(|record| written(&owner, record)).collect::<Vec<_>>();
+                return finished(&query, &aliases, &records, RCODE::NoError, transport);
+            }
+        }
+    }
+}
+
+/// Joins the names on the way to what others answered of the last of them; `None`: it is no answer to that.
+pub fn finish(packet: &[u8], aliases: &[(String, String)], theirs: &[u8], transport: Transport) -> Option<Vec<u8>> {
+    let query = Packet::parse(packet).ok()?;
+    let theirs = Packet::parse(theirs).ok()?;
+    match finished(&query, aliases, &theirs.answers, theirs.rcode(), transport) {
+        Reply::Bytes(bytes) => Some(bytes),
+        Reply::Silence | Reply::Forward | Reply::Follow { .. } => None,
+    }
+}
+
+/// Nobody could be asked.
+pub fn unavailable(packet: &[u8]) -> Option<Vec<u8>> {
+    let query = Packet::parse(packet).ok()?;
+    match failure(&query, RCODE::ServerFailure) {
+        Reply::Bytes(bytes) => Some(bytes),
+        Reply::Silence | Reply::Forward | Reply::Follow { .. } => None,
+    }
+}
+
+fn follow(query: &Packet, question: &Question, name: &str, aliases: Vec<(String, String)>) -> Reply {
+    let Ok(name) = Name::new(name) else { return failure(query, RCODE::ServerFailure) };
+    let mut theirs = Packet::new_query(query.id());
+    theirs.set_flags(PacketFlag::RECURSION_DESIRED);
+    theirs.questions.push(Question::new(name, question.qtype, question.qclass, false));
+    match theirs.build_bytes_vec() {
+        Ok(question) => Reply::Follow { question, aliases },
+        Err(_) => failure(query, RCODE::ServerFailure),
+    }
+}
+
+/// What cannot be read is told so, if it is as long as a header.
+fn malformed(packet: &[u8]) -> Reply {
+    let (Some([high, low]), Some([flags, _])) = (packet.get(..2), packet.get(2..4)) else { return Reply::Silence };
+    if packet.len() < 12 || flags & 0x80 != 0 {
+        return Reply::Silence;
+    }
+    let mut reply = Packet::new_reply(u16::from_be_bytes([*high, *low]));
+    *reply.rcode_mut() = RCODE::FormatError;
+    reply.build_bytes_vec().map_or(Reply::Silence, Reply::Bytes)
+}
+
+fn failure(query: &Packet, code: RCODE) -> Reply {
+    let mut reply = begun(query);
+    *reply.rcode_mut() = code;
+    reply.build_bytes_vec().map_or(Reply::Silence, Reply::Bytes)
+}
+
+/// An answer without its records.
+fn begun<'a>(query: &Packet<'a>) -> Packet<'a> {
+    let mut reply = Packet::new_reply(query.id());
+    *reply.opcode_mut() = query.opcode();
+    reply.set_flags(PacketFlag::RECURSION_AVAILABLE);
+    if query.has_flags(PacketFlag::RECURSION_DESIRED) {
+        reply.set_flags(PacketFlag::RECURSION_DESIRED);
+    }
+    if query.opt().is_some() {
+        *reply.opt_mut() = Some(OPT { opt_codes: Vec::new(), udp_packet_size: MAX_UDP as u16, version: 0 });
+    }
+    reply.questions.clone_from(&query.questions);
+    reply
+}
+
+/// The answer, as much of it as its way takes.
+fn finished(
+    query: &Packet,
+    aliases: &[(String, String)],
+    records: &[ResourceRecord],
+    code: RCODE,
+    transport: Transport,
+) -> Reply {
+    let mut reply = begun(query);
+    *reply.rcode_mut() = code;
+    reply.set_flags(PacketFlag::AUTHORITATIVE_ANSWER);
+    for (name, target) in aliases {
+        reply.answers.extend(record(name, Name::new(target).ok().map(|target| RData::CNAME(CNAME(target)))));
+    }
+    reply.answers.extend(records.iter().cloned());
+    let is_ours = query.questions.first().is_some_and(|question| {
+        let name = text(&question.qname).to_ascii_lowercase();
+        name.ends_with(CLUSTER)
+    });
+    if records.is_empty() && is_ours {
+        reply.name_servers.extend(authority());
+    }
+    let limit = match (transport, query.opt()) {
+        (Transport::Tcp, _) => usize::from(u16::MAX),
+        (Transport::Udp, None) => UDP,
+        (Transport::Udp, Some(opt)) => usize::from(opt.udp_packet_size).clamp(UDP, MAX_UDP),
+    };
+    loop {
+        let Ok(bytes) = reply.build_bytes_vec_compressed() else { return failure(query, RCODE::ServerFailure) };
+        if bytes.len() <= limit {
+            return Reply::Bytes(bytes);
+        }
+        // Who wants all of it asks again by TCP; who does not, has some.
+        reply.set_flags(PacketFlag::TRUNCATION);
+        let n = reply.answers.len();
+        if n == 0 {
+            return failure(query, RCODE::ServerFailure);
+        }
+        reply.answers.truncate((n * limit / bytes.len()).min(n - 1));
+    }
+}
+
+fn authority() -> Option<ResourceRecord<'static>> {
+    let soa = SOA {
+        mname: Name::new("ns.dns.cluster.local").ok()?,
+        rname: Name::new("hostmaster.cluster.local").ok()?,
+        serial: 1,
+        refresh: 7_200,
+        retry: 1_800,
+        expire: 86_400,
+        minimum: TTL,
+    };
+    record(CLUSTER, Some(RData::SOA(soa)))
+}
+
+/// A record as it is written, and the address of what it leads to.
+fn written<'a>(owner: &'a str, found: &'a Record) -> Option<ResourceRecord<'a>> {
+    let data = match found {
+        Record::Address(address) => Some(RData::A(A::from(*address))),
+        Record::Pointer(name) => Name::new(name).ok().map(|name| RData::PTR(PTR(name))),
+        Record::Text(text) => TXT::new().with_string(text).ok().map(RData::TXT),
+        Record::Service { port, target: (name, _) } => {
+            let target = Name::new(name).ok();
+            target.map(|target| RData::SRV(SRV { priority: 0, weight: 100, port: *port, target }))
+        }
+    };
+    record(owner, data)
+}
+
+fn record<'a>(owner: &'a str, data: Option<RData<'a>>) -> Option<ResourceRecord<'a>> {
+    Some(ResourceRecord::new(Name::new(owner.trim_end_matches('.')).ok()?, CLASS::IN, TTL, data?))
+}
+
+fn type_of(record: &Record) -> TYPE {
+    match record {
+        Record::Address(_) => TYPE::A,
+        Record::Service { .. } => TYPE::SRV,
+        Record::Text(_) => TYPE::TXT,
+        Record::Pointer(_) => TYPE::PTR,
+    }
+}
+
+fn wants(asked: QTYPE, kind: TYPE) -> bool {
+    asked == QTYPE::TYPE(kind) || asked == QTYPE::ANY && kind != TYPE::CNAME
+}
+
+/// As it was asked for, capitals kept. Bytes that are no text stay in no name that there is.
+fn text(name: &Name) -> String {
+    let labels: Vec<String> = name.as_bytes().map(|label| String::from_utf8_lossy(label).replace('.', "\\.")).collect();
+    labels.join(".")
+}
+
+#[cfg(test)]
+#[path = "answer_tests.rs"]
+mod tests;
