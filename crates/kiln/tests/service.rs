@@ -181,3 +181,44 @@ fn the_kubeconfig_that_is_there_stays_the_users() {
     screen.run("kiln down --forget", &mut home.kiln("down --forget"));
     screen.check("kubeconfig");
 }
+
+/// What is told as it happens comes in any order.
+fn with_middle_sorted(text: &str) -> String {
+    let mut parts: Vec<String> = text.split("\n\n").map(str::to_owned).collect();
+    if let Some(middle) = parts.get_mut(1) {
+        let mut lines: Vec<&str> = middle.lines().collect();
+        lines.sort_by_key(|line| line.split(' ').next());
+        *middle = lines.join("\n");
+    }
+    parts.join("\n\n")
+}
+
+#[test]
+fn the_demonstration_shows_how_jobs_go_and_leaves_nothing() {
+    let home = Home::new();
+    let mut screen = home.screen();
+    screen.run("kiln demo", &mut home.kiln("demo"));
+    home.ok(UP);
+    screen.note("kiln demo", &with_middle_sorted(&home.ok("demo")));
+    let status = home.ok("status");
+    assert!(
+        status.contains("cronjobs    kiln-demo/clock   in ") && status.contains("BackoffLimitExceeded"),
+        "{status}"
+    );
+    for line in [
+        "get jobs,pods -n kiln-demo",
+        "logs -n kiln-demo job/parts",
+        "describe -n kiln-demo job/fails",
+        "cron next --namespace kiln-demo",
+    ] {
+        assert_ne!(home.ok(line), "", "{line}, as the screen says");
+    }
+    for line in ["demo --rm", "demo --rm"] {
+        screen.run(&format!("kiln {line}"), &mut home.kiln(line));
+    }
+    home.ok("create namespace kiln-demo");
+    screen.run("kiln demo", &mut home.kiln("demo"));
+    home.ok("down");
+    assert_eq!(traces(&home.data_dir().to_string_lossy()), Vec::<String>::new());
+    screen.check("demo");
+}

@@ -11,6 +11,7 @@ mod connect;
 mod create;
 mod cron;
 mod delete;
+mod demo;
 mod describe;
 mod doctor;
 mod events;
@@ -60,6 +61,8 @@ enum Command {
     Down(service::down::Arguments),
     /// Say whether the server in the background is up, and how it goes
     Status(service::status::Arguments),
+    /// Run a few Jobs and a CronJob that show what there is
+    Demo(demo::Arguments),
     /// Run one Job to its end: stream its logs, exit with its code
     Run(run::Arguments),
     /// Show objects: as a table, JSON, YAML or in columns of your own; -w goes on with what changes
@@ -130,6 +133,7 @@ pub fn main() -> ExitCode {
         Command::Up(arguments) => asynchronously(service::up::run(arguments)),
         Command::Down(arguments) => asynchronously(service::down::run(arguments)),
         Command::Status(arguments) => asynchronously(service::status::run(arguments)),
+        Command::Demo(arguments) => asynchronously(demo::run(arguments)),
         Command::Run(arguments) => asynchronously(run::run(arguments)),
         Command::Get(arguments) => asynchronously(get::run(arguments)),
         Command::Apply(arguments) => asynchronously(apply::run(arguments)),

@@ -45,6 +45,13 @@ impl Progress {
         }
     }
 
+    /// A result, on stdout.
+    pub fn print(&self, text: &str) -> Result<(), super::Problem> {
+        let mut printed = Ok(());
+        self.suspended(|| printed = super::print(text));
+        printed
+    }
+
     /// A line that stays.
     pub fn note(&self, text: &str) {
         self.suspended(|| eprintln!("{text}"));

@@ -59,6 +59,9 @@ pub async fn run(arguments: Arguments) -> Result<Exit, Problem> {
         // The server is up all the same.
         Err(problem) => eprint!("{}", problem.render()),
     }
+    if is_new {
+        output::print("next        kiln demo\n")?;
+    }
     Ok(Exit::Success)
 }
 
