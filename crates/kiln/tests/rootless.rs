@@ -318,3 +318,36 @@ fn pods_outlive_a_server_without_root() {
     let log = std::fs::read_to_string(user.path("log")).unwrap();
     assert_eq!(log.matches("without root").count(), 2, "once a start: {log}");
 }
+
+/// What a server in the background leaves is gone when it is dropped.
+struct Swept(PathBuf);
+
+impl Drop for Swept {
+    fn drop(&mut self) {
+        support::sweep(&self.0);
+    }
+}
+
+#[test]
+fn an_ordinary_user_has_a_server_in_the_background() {
+    let user = User::new();
+    let data_dir = user.path(".local/share/kiln");
+    let _swept = Swept(data_dir.clone());
+    let up = user.run(&["up", "--no-systemd", "--listen", "127.0.0.1:0"]);
+    let told = stdout(&up);
+    assert!(up.status.success(), "{told}{}", stderr(&up));
+    let config = user.path(".kube/config");
+    assert!(told.contains(&data_dir.display().to_string()) && told.contains(&config.display().to_string()), "{told}");
+    let ok = |line: &str| {
+        let words: Vec<&str> = line.split(' ').collect();
+        let output = user.run(&words);
+        assert!(output.status.success(), "{line}: {}{}", stdout(&output), stderr(&output));
+        stdout(&output)
+    };
+    ok("create job naps --image=kiln/demo -- sleep 600");
+    wait_for("the pod to run", || ok("get pods").contains("Running").then_some(()));
+    assert!(ok("status").contains("pods        1 running"), "{}", ok("status"));
+    assert_eq!(ok("down --forget").lines().next(), Some("kiln is down; pods stopped: 1"));
+    assert_eq!(processes(&data_dir.to_string_lossy()), Vec::<u32>::new());
+    assert!(!std::fs::read_to_string(config).unwrap().contains("127.0.0.1"));
+}

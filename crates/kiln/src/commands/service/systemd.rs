@@ -44,9 +44,19 @@ pub fn log_command(manager: Manager, name: &str) -> String {
     }
 }
 
-/// Whether systemd has given up, or the unit has ended.
+/// Whether it has ended since it was begun: systemd has given up, or has begun it anew.
 pub fn has_failed(manager: Manager, name: &str) -> bool {
-    command(manager, &["is-failed", "--quiet", name]).status().is_ok_and(|status| status.success())
+    let shown = command(manager, &["show", "--property=ActiveState,NRestarts", name]).output();
+    shown.is_ok_and(|output| tells_of_an_end(&String::from_utf8_lossy(&output.stdout)))
+}
+
+/// Reads `ActiveState=activating` and `NRestarts=1`. Who was begun a moment ago is not inactive.
+fn tells_of_an_end(properties: &str) -> bool {
+    properties.lines().filter_map(|line| line.split_once('=')).any(|(property, value)| match property {
+        "ActiveState" => matches!(value, "failed" | "inactive"),
+        "NRestarts" => value != "0",
+        _ => false,
+    })
 }
 
 /// The end of its log, for a person.
@@ -82,5 +92,42 @@ fn systemctl(manager: Manager, words: &[&str]) -> Result<(), Problem> {
     match output.status.success() {
         true => Ok(()),
         false => Err(failed(String::from_utf8_lossy(&output.stderr).trim().to_owned())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_that_systemd_begins_again_and_again_has_not_come_up() {
+        for (properties, expect) in [
+            ("ActiveState=active\nNRestarts=0\n", false),
+            ("ActiveState=activating\nNRestarts=0\n", false),
+            ("ActiveState=activating\nNRestarts=1\n", true),
+            ("ActiveState=failed\nNRestarts=5\n", true),
+            ("ActiveState=inactive\nNRestarts=0\n", true),
+            ("", false),
+        ] {
+            assert_eq!(tells_of_an_end(properties), expect, "{properties}");
+        }
+    }
+
+    #[test]
+    fn a_unit_of_somebody_else_is_left_alone() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("kiln.service");
+        std::fs::write(&file, "[Service]\nExecStart=/bin/true\n").unwrap();
+        let service = Service {
+            program: Path::new("/bin/kiln"),
+            data_dir: Path::new("/var/lib/kiln"),
+            listen: ([127, 0, 0, 1], 6443).into(),
+        };
+        let problem = begin(Manager::System, &file, "kiln.service", &service).unwrap_err();
+        assert_eq!(problem.exit.code(), 1);
+        assert_eq!(problem.cause.as_deref(), Some("kiln up did not write it"));
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), "[Service]\nExecStart=/bin/true\n");
+        std::fs::write(&file, unit(&service, Manager::System)).unwrap();
+        assert!(is_ours(&file));
     }
 }

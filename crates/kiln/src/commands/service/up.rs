@@ -1,7 +1,7 @@
 //! `kiln up`: a server in the background, and the user's kubeconfig told of it.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Child;
 use std::time::Duration;
 
@@ -35,7 +35,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Who looks after the server that was begun.
 enum Keeper {
     Process(Child),
-    Unit(Manager, String),
+    Unit { manager: Manager, file: PathBuf, name: String },
 }
 
 /// Brings it up, unless it is; the context is put right in any case.
@@ -72,7 +72,7 @@ fn begin(arguments: &Arguments, data_dir: &Path) -> Result<Keeper, Problem> {
             let program = process::program()?;
             let service = Service { program: &program, data_dir, listen: arguments.listen };
             systemd::begin(manager, &file, &name, &service)?;
-            Ok(Keeper::Unit(manager, name))
+            Ok(Keeper::Unit { manager, file, name })
         }
     }
 }
@@ -101,16 +101,19 @@ async fn until_ready(data_dir: &Path, mut keeper: Option<Keeper>, progress: &Pro
 }
 
 impl Keeper {
-    /// The end of the log of one that has ended.
+    /// The end of the log of one that has ended; nothing keeps it up any more then.
     fn ended(&mut self, data_dir: &Path) -> Option<String> {
         match self {
             Keeper::Process(child) => {
                 let has_ended = child.try_wait().is_ok_and(|status| status.is_some());
                 has_ended.then(|| process::last_lines(data_dir))
             }
-            Keeper::Unit(manager, name) => {
-                systemd::has_failed(*manager, name).then(|| systemd::last_lines(*manager, name))
-            }
+            Keeper::Unit { manager, file, name } => systemd::has_failed(*manager, name).then(|| {
+                let lines = systemd::last_lines(*manager, name);
+                // Or it would be tried for ever.
+                let _ = systemd::end(*manager, file, name);
+                lines
+            }),
         }
     }
 }
