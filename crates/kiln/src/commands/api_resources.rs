@@ -18,6 +18,9 @@ pub struct Arguments {
     /// Only those with all of these verbs: list,get
     #[arg(long, value_name = "VERB", value_delimiter = ',')]
     verbs: Vec<String>,
+    /// Only those in all of these categories: all
+    #[arg(long, value_name = "CATEGORY", value_delimiter = ',')]
+    categories: Vec<String>,
     /// Sort by name or kind
     #[arg(long, value_name = "FIELD", value_parser = ["name", "kind"])]
     sort_by: Option<String>,
@@ -89,6 +92,7 @@ impl Arguments {
         self.api_group.as_ref().is_none_or(|group| *group == resource.group)
             && self.namespaced.is_none_or(|namespaced| namespaced == resource.is_namespaced)
             && self.verbs.iter().all(|verb| resource.verbs.contains(verb))
+            && self.categories.iter().all(|category| resource.categories.contains(category))
     }
 
     fn text(&self, resources: &[Resource]) -> String {

@@ -65,6 +65,12 @@ pub struct Arguments {
     /// What is not there is no error
     #[arg(long)]
     ignore_not_found: bool,
+    /// A part of each object that is named: status
+    #[arg(long, value_name = "PART", value_parser = ["status", "scale", "resize"], conflicts_with_all = ["watch", "watch_only"])]
+    subresource: Option<String>,
+    /// Lists come whole; taken for kubectl's sake
+    #[arg(long, value_name = "N", hide = true)]
+    chunk_size: Option<u64>,
     /// The answer to GET of this path, as it is
     #[arg(long, value_name = "PATH", conflicts_with_all = ["objects", "output", "watch"])]
     raw: Option<String>,
@@ -90,6 +96,9 @@ pub async fn run(arguments: Arguments) -> Result<Exit, Problem> {
         return Err(
             Problem::usage("selectors choose among all objects, and names are given").remedy("leave one of them out")
         );
+    }
+    if !names_one && arguments.subresource.is_some() {
+        return Err(Problem::usage("--subresource is a part of one object").remedy("name the object, e.g. job/pi"));
     }
     if names_one && arguments.all_namespaces {
         return Err(Problem::usage("a resource cannot be retrieved by name across all namespaces")
@@ -141,7 +150,9 @@ impl Request<'_> {
         let collection = self.collection(wanted.kind);
         let include = if self.arguments.sort_by.is_some() && !self.is_in_other_form() { "Object" } else { "" };
         if !wanted.names.is_empty() {
-            let path = |name: &String| calls::path(&format!("{collection}/{name}"), &[("includeObject", include)]);
+            let part = self.arguments.subresource.as_ref().map_or(String::new(), |part| format!("/{part}"));
+            let path =
+                |name: &String| calls::path(&format!("{collection}/{name}{part}"), &[("includeObject", include)]);
             return wanted.names.iter().map(path).collect();
         }
         let selector = |selector: &Option<String>| selector.clone().unwrap_or_default();
