@@ -48,10 +48,8 @@ fn walk(document: &str, by: &By) {
     let registry = registry(&text);
     let server = Server::with_mirror(registry.address);
     let mut shell = Shell::new(&server, by);
-    // Where the database is that a document speaks of, for whoever uses it from this machine and from a pod.
-    let machine = server.address_for_pods();
-    let postgres = text.contains("psql").then(|| Postgres::start(machine));
-    shell.set("MACHINE", machine.to_string());
+    // Pods reach it as a program of this machine.
+    let postgres = text.contains("psql").then(|| Postgres::start(server.address_for_pods()));
     for (name, value) in postgres.iter().flat_map(Postgres::environment) {
         shell.set(name, value);
     }
