@@ -164,7 +164,11 @@ impl Controller {
         let now = self.context.clock.now();
         let plan = sync(&cronjob, &children, &memory, &self.context.clock.zone(), now);
         let (done, trouble) = self.work_on_jobs(key, &cronjob, &plan, written).await;
-        let failed = plan.run.as_ref().filter(|_| done.made == Made::Failed).map(|run| run.tick);
+        let failed = plan.run.as_ref().filter(|_| matches!(done.made, Made::Failed | Made::Unsure));
+        if let Some(run) = failed.filter(|_| done.made == Made::Unsure) {
+            self.memory.lock().entry(key.clone()).or_default().doubt(&cronjob.uid, run.clone());
+        }
+        let failed = failed.map(|run| run.tick);
         self.world.rush.is_over().await;
         let settlement = plan.then.settle(plan.run, done);
         if let Some(write) = &settlement.write

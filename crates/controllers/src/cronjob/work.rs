@@ -2,7 +2,7 @@
 
 use super::Controller;
 use crate::engine::Key;
-use crate::engine::apply::{Target, apart, gone_is_fine, has_cause, is_conflict, side_by_side, text};
+use crate::engine::apply::{Target, apart, gone_is_fine, has_cause, is_conflict, is_unsure, side_by_side, text};
 use crate::engine::expectations::{Written, version};
 use crate::engine::queue::BoxError;
 use jiff::Timestamp;
@@ -95,11 +95,15 @@ impl Controller {
             match self.own(key, cronjob, &run.name).await {
                 Ok(Some(child)) => return (Made::Existed(JobRef::of(&child), child.end.is_none()), None),
                 Ok(None) => {}
-                Err(error) => self.tell(cronjob, events::get_failed(&text(&error))),
+                Err(error) => {
+                    self.tell(cronjob, events::get_failed(&text(&error)));
+                    return (Made::Unsure, Some(text(&error)));
+                }
             }
         }
         self.tell(cronjob, events::create_failed(&text(&error)));
-        (Made::Failed, Some(text(&error)))
+        let made = if is_unsure(&error) { Made::Unsure } else { Made::Failed };
+        (made, Some(text(&error)))
     }
 
     /// The Job of this name, if this CronJob controls it.

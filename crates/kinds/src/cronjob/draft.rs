@@ -147,6 +147,9 @@ impl Draft {
         if self.memory.held.is_some_and(|held| held.tick <= self.accounted) {
             self.memory.held = None;
         }
+        if self.memory.unsure.as_ref().is_some_and(|run| run.tick <= self.accounted) {
+            self.memory.unsure = None;
+        }
     }
 
     /// The Job of an instant was made.
@@ -199,6 +202,9 @@ impl Draft {
                         self.tracked.push((job, Some(run.tick)));
                     }
                 }
+                Made::Unsure => self.memory.unsure = Some(run),
+                // Refused the second time: the first may still wait its turn.
+                Made::Failed if self.memory.unsure.is_some() => {}
                 Made::Failed | Made::NamespaceGoes | Made::Nothing => {
                     self.memory.held = Some(Held { tick: run.tick, by: Reason::Failed });
                     if let Some(line) = self.last_chance {

@@ -37,8 +37,9 @@ pub fn written(former: &[Former]) -> Option<String> {
 /// are still waiting to be accounted for.
 pub(super) fn remember(cronjob: &mut Value, old: &Value, now: Timestamp) {
     let annotations = &old["metadata"]["annotations"];
-    if let Some(until) = annotations[ACCOUNTED_UNTIL].as_str() {
-        annotate(cronjob, ACCOUNTED_UNTIL, until);
+    match annotations[ACCOUNTED_UNTIL].as_str() {
+        Some(until) => annotate(cronjob, ACCOUNTED_UNTIL, until),
+        None => drop_annotation(cronjob, ACCOUNTED_UNTIL),
     }
     let mut former = read(annotations[SCHEDULED_BEFORE].as_str());
     if text(cronjob) != text(old) {
@@ -54,6 +55,22 @@ pub(super) fn remember(cronjob: &mut Value, old: &Value, now: Timestamp) {
     match written(&former) {
         Some(text) => annotate(cronjob, SCHEDULED_BEFORE, &text),
         None => drop_annotation(cronjob, SCHEDULED_BEFORE),
+    }
+}
+
+/// A write of the status may account for more, and be done with the oldest of former schedules; nothing else of the accounts.
+pub(super) fn guard(cronjob: &mut Value, old: &Value) {
+    let (before, now) = (&old["metadata"]["annotations"], &cronjob["metadata"]["annotations"]);
+    let moment = |annotations: &Value| annotations[ACCOUNTED_UNTIL].as_str()?.parse::<Timestamp>().ok();
+    let is_falling = moment(now) < moment(before);
+    let (former, left) = (read(before[SCHEDULED_BEFORE].as_str()), read(now[SCHEDULED_BEFORE].as_str()));
+    let is_other = !former.ends_with(&left) || former.len() > left.len() + 1;
+    for (key, is_wrong) in [(ACCOUNTED_UNTIL, is_falling), (SCHEDULED_BEFORE, is_other)] {
+        if let Some(text) = before[key].as_str().filter(|_| is_wrong) {
+            annotate(cronjob, key, text);
+        } else if is_wrong {
+            drop_annotation(cronjob, key);
+        }
     }
 }
 
@@ -117,14 +134,44 @@ mod tests {
         assert_eq!(remembered(&update(again.clone(), &again, 9_000)), remembered(&again), "nothing was edited");
         let mut settled = again.clone();
         settled["metadata"]["annotations"] = json!({});
-        CronJob.prepare_update(&mut settled, &again, Part::Status);
         let third = update(cronjob("0 5 * * *", None, json!({})), &settled, 60_000);
         assert_eq!(remembered(&third), &json!(r#"[{"schedule":"0 4 * * *","until":"2026-01-01T00:01:00Z"}]"#));
     }
 
     #[test]
+    fn a_write_of_the_status_goes_on_with_the_accounts_and_no_more() {
+        let moments = ["2026-01-01T00:00:01Z", "2026-01-01T00:00:02Z", "2026-01-01T00:00:03Z"];
+        let former = |moments: &[&str]| {
+            let former = moments.iter().map(|until| json!({"schedule": "* * * * *", "until": until}));
+            Value::Array(former.collect()).to_string()
+        };
+        let annotations = |until: &str, former: String| json!({ACCOUNTED_UNTIL: until, SCHEDULED_BEFORE: former});
+        let old = cronjob("0 2 * * *", None, annotations(moments[1], former(&moments)));
+        let written = |annotations: Value| {
+            let mut new = cronjob("0 2 * * *", None, annotations);
+            CronJob.prepare_update(&mut new, &old, Part::Status);
+            new["metadata"]["annotations"].take()
+        };
+        let on = annotations(moments[2], former(&moments[1..]));
+        assert_eq!(written(on.clone()), on);
+        let old_annotations = &old["metadata"]["annotations"];
+        for wrong in [
+            json!(null),
+            json!({}),
+            annotations(moments[0], former(&moments[2..])),
+            annotations("soon", former(&moments[..2])),
+            annotations(moments[1], "[]".into()),
+            annotations(moments[1], "nonsense".into()),
+        ] {
+            assert_eq!(written(wrong.clone()), *old_annotations, "{wrong}");
+        }
+    }
+
+    #[test]
     fn what_others_write_there_is_nothing() {
         let old = cronjob("0 2 * * *", None, json!({}));
+        let written = update(cronjob("0 2 * * *", None, json!({ACCOUNTED_UNTIL: "2100-01-01T00:00:00Z"})), &old, 0);
+        assert_eq!(written["metadata"]["annotations"], json!({}));
         for odd in ["* * * * *", "[]", "[{}]", "{", r#"[{"schedule":"* * * * *","until":"yesterday"}]"#] {
             assert_eq!(read(Some(odd)), [], "{odd}");
             let written = update(cronjob("0 2 * * *", None, json!({SCHEDULED_BEFORE: odd, "a": "b"})), &old, 0);

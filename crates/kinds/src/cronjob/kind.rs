@@ -43,6 +43,9 @@ impl Kind for CronJob {
     }
     fn prepare_update(&self, object: &mut Value, old: &Value, part: Part) {
         strategy::keep(object, old, part);
+        if part == Part::Status {
+            edits::guard(object, old);
+        }
     }
     fn note_edit(&self, object: &mut Value, old: &Value, now: Timestamp) {
         edits::remember(object, old, now);

@@ -67,6 +67,18 @@ pub struct Memory {
     pub unexpected: BTreeSet<String>,
     /// What was told to be wrong with it, which is told once.
     pub troubles: BTreeSet<String>,
+    /// A Job that may or may not have been made: the server did not say.
+    pub unsure: Option<Run>,
+}
+
+impl Memory {
+    /// Remembers a Job that may have been made, whatever becomes of the rest of the decision.
+    pub fn doubt(&mut self, uid: &str, run: Run) {
+        if self.uid != uid {
+            *self = Self { uid: uid.to_owned(), ..Self::default() };
+        }
+        self.unsure = Some(run);
+    }
 }
 
 /// A Job to be made.
@@ -112,6 +124,8 @@ pub enum Made {
     Existed(JobRef, bool),
     /// It could not be made, perhaps because what it replaces could not be deleted.
     Failed,
+    /// It may have been made, or may yet be: the server did not answer in time, or not what.
+    Unsure,
     /// Its namespace is going away: nothing to tell, nothing to try again.
     NamespaceGoes,
 }
@@ -134,7 +148,8 @@ pub fn sync(
     let active = Active::review(cronjob, children, unrecorded, &memory.unexpected);
     let deletions = history::surplus(cronjob, children);
     let mut draft = Draft::new(cronjob, active, children, memory, accounted);
-    if accounted.duration_since(now) > BEHIND {
+    // An edit makes a new beginning of what was told.
+    if cronjob.scheduled_before.is_empty() && accounted.duration_since(now) > BEHIND {
         draft.trouble(events::clock_behind(accounted));
     }
     let mut plan = Plan { deletions, run: None, must_go: BTreeSet::new(), then: draft };
@@ -143,6 +158,12 @@ pub fn sync(
         return plan;
     }
     if cronjob.deleted {
+        return plan;
+    }
+    if let Some(run) = plan.then.memory.unsure.clone().filter(|run| accounted < run.tick) {
+        // Asked for again, the server makes it or says that it is there: what it had not done when it did not answer, it may yet do.
+        // Until that is known nothing else is decided on.
+        plan.run = Some(run).filter(|run| account_before(&mut plan.then, cronjob, run.tick, local));
         return plan;
     }
     if let Some(former) = cronjob.scheduled_before.first() {
@@ -169,19 +190,23 @@ fn is_made_for(child: &ChildFacts, cronjob: &CronJobFacts, tick: Timestamp) -> b
 
 fn record(draft: &mut Draft, cronjob: &CronJobFacts, child: &ChildFacts, local: &TimeZone) {
     let Some(tick) = child.tick else { return };
-    // No Job is made by a schedule before those it follows are done with.
+    if account_before(draft, cronjob, tick, local) {
+        draft.ran(tick, JobRef::of(child), child.end.is_none());
+    }
+}
+
+/// Gives the instants before one that has its Job their outcomes; `false`: there are so many that more decisions are needed.
+fn account_before(draft: &mut Draft, cronjob: &CronJobFacts, tick: Timestamp, local: &TimeZone) -> bool {
+    // No Job is made by a schedule before those it follows are done with. One of a schedule that was edited the moment before
+    // counts for that, whatever the clock showed at the edit.
     let ticks = match cronjob.scheduled_before.first() {
         Some(former) => Ticks::read(&former.schedule, None, local),
         None => Ticks::read(&cronjob.schedule, cronjob.time_zone.as_deref(), local),
     };
-    if let Ok(ticks) = ticks {
-        let (outcomes, counted) = overtaken(&ticks, draft.accounted, tick, draft.memory.held, draft.otherwise());
-        draft.account(outcomes, counted.last);
-        if !counted.is_whole {
-            return;
-        }
-    }
-    draft.ran(tick, JobRef::of(child), child.end.is_none());
+    let Ok(ticks) = ticks else { return true };
+    let (outcomes, counted) = overtaken(&ticks, draft.accounted, tick, draft.memory.held, draft.otherwise());
+    draft.account(outcomes, counted.last);
+    counted.is_whole
 }
 
 /// The CronJob's instants, unless it is suspended or something is wrong with it, of which is told once.
@@ -226,8 +251,7 @@ fn go_on(plan: &mut Plan, cronjob: &CronJobFacts, ticks: &Ticks, now: Timestamp)
 
 /// Gives the instants of a schedule that is no more their outcomes. What follows it is looked at once that is written.
 fn conclude(plan: &mut Plan, cronjob: &CronJobFacts, former: &Former, local: &TimeZone, now: Timestamp) {
-    // An edit lies in the past, whatever the clock showed then.
-    let line = former.until.min(now);
+    let line = end_of(&cronjob.scheduled_before, now);
     plan.then.memory.suspended |= former.suspended;
     // What the schedule cannot be read from had no instants.
     let ticks = Ticks::read(&former.schedule, None, local).ok();
@@ -240,10 +264,16 @@ fn conclude(plan: &mut Plan, cronjob: &CronJobFacts, former: &Former, local: &Ti
     }
 }
 
+/// When the first of these ended: an edit lies in the past, and before the edits that followed it, whatever the clock showed then.
+fn end_of(former: &[Former], now: Timestamp) -> Timestamp {
+    former.iter().map(|former| former.until).fold(now, Timestamp::min)
+}
+
 /// Whether an instant is due of a schedule that follows the oldest of the former ones.
 fn is_overtaken(cronjob: &CronJobFacts, line: Timestamp, local: &TimeZone, now: Timestamp) -> bool {
-    let later = cronjob.scheduled_before.iter().skip(1);
-    let later = later.map(|former| (Ticks::read(&former.schedule, None, local), former.until.min(now)));
+    let all = &cronjob.scheduled_before;
+    let later = all.iter().enumerate().skip(1);
+    let later = later.map(|(n, former)| (Ticks::read(&former.schedule, None, local), end_of(&all[n..], now)));
     let current = Ticks::read(&cronjob.schedule, cronjob.time_zone.as_deref(), local);
     let mut from = line;
     later.chain([(current, now)]).any(|(ticks, until)| {

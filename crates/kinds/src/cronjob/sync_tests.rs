@@ -300,6 +300,47 @@ fn what_the_server_refuses_is_tried_again_until_the_next_instant() {
 }
 
 #[test]
+fn a_job_that_may_have_been_made_is_asked_for_again_before_anything_else() {
+    let unsure = |cronjob: &CronJobFacts, now: &str| {
+        let plan = sync(cronjob, &[], &Memory::default(), &TimeZone::UTC, at(now));
+        plan.then.settle(plan.run, Done { left: BTreeSet::new(), made: Made::Unsure })
+    };
+    let first = unsure(&hourly(json!({})), "02:00:00");
+    assert_eq!(outcomes(&first), ["01:00 downtime"]);
+    let mut stands = hourly(json!({"suspend": true}));
+    stands.accounted_until = written(&first).accounted_until;
+    // Neither a newer instant nor a suspension comes before it.
+    let (work, made) = decide_at("03:00:00", &stands, &[], &first.memory);
+    assert_eq!((work.run, outcomes(&made)), (Some(at("02:00:00")), vec!["02:00 ran".to_owned()]));
+    assert_eq!(made.memory.unsure, None);
+    // The write of the first decision failed.
+    let mut only_doubt = Memory::default();
+    only_doubt.doubt("u", first.memory.unsure.clone().unwrap());
+    let (work, made) = decide_at("03:00:00", &hourly(json!({})), &[], &only_doubt);
+    assert_eq!((work.run, outcomes(&made)), (Some(at("02:00:00")), vec!["01:00 downtime".into(), "02:00 ran".into()]));
+    // Refused this time, the first one may still come.
+    let plan = sync(&stands, &[], &first.memory, &TimeZone::UTC, at("03:00:00"));
+    let refused = plan.then.settle(plan.run, Done { left: BTreeSet::new(), made: Made::Failed });
+    assert_eq!((&refused.memory.unsure, &refused.write), (&first.memory.unsure, &None));
+    // The last of a schedule that is no more.
+    let edited = edited("30 * * * *", "02:00:20", json!({}));
+    let last = unsure(&edited, "02:00:20");
+    assert_eq!((outcomes(&last), &last.write), (vec![], &None));
+    let (work, made) = decide_at("02:40:00", &edited, &[], &last.memory);
+    assert_eq!((work.run, outcomes(&made)), (Some(at("02:00:00")), vec!["02:00 ran".to_owned()]));
+}
+
+#[test]
+fn edits_follow_each_other_whatever_the_clock_shows() {
+    // The clock was ahead at the first edit, and right again at the second.
+    let mut twice = edited("45 * * * *", "09:00:00", json!({}));
+    twice.scheduled_before.push(former("15 * * * *", "01:30:00"));
+    let (ran, all, end) = settle_all("02:50:00", &twice, &Memory::default());
+    assert_eq!((ran, all), (vec![at("02:45:00")], vec!["01:45 downtime".into(), "02:45 ran".to_owned()]));
+    assert_eq!(end.scheduled_before, []);
+}
+
+#[test]
 fn the_history_keeps_the_newest() {
     let hours = ["01:00:00", "02:00:00", "03:00:00", "04:00:00"].map(at);
     let mut children: Vec<ChildFacts> = hours.iter().map(|hour| ended(*hour, End::Complete)).collect();

@@ -6,11 +6,19 @@ use kinds::cronjob::outcome::{Outcome, Reason, Span};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 
+/// The schedule became another.
+struct Edit {
+    at: Timestamp,
+    /// The newest instant that had a Job by then.
+    made: Timestamp,
+    schedule: Schedule,
+}
+
 /// One CronJob, from its creation to its end.
 pub struct Ledger {
     cursor: Cursor,
     /// Edits to come into force: from when on which schedule counts.
-    edits: VecDeque<(Timestamp, Schedule)>,
+    edits: VecDeque<Edit>,
     /// What the clock showed when the controller looked last.
     looked: Timestamp,
     /// Until then instants have outcomes.
@@ -30,7 +38,10 @@ impl Ledger {
 
     /// The schedule is another from now on.
     pub fn edited(&mut self, schedule: Schedule, now: Timestamp) {
-        self.edits.push_back((now, schedule));
+        // An edit follows those before it, whatever the clock shows.
+        self.edits.iter_mut().for_each(|edit| edit.at = edit.at.min(now));
+        let made = self.made.keys().next_back().copied().unwrap_or(Timestamp::MIN);
+        self.edits.push_back(Edit { at: now, made, schedule });
     }
 
     /// The controller reads the clock.
@@ -39,11 +50,10 @@ impl Ledger {
     }
 
     /// When the schedule whose turn it is ended: with its edit, which lies in the past whatever the clock showed then, but not before an
-    /// instant that has its Job.
+    /// instant that had its Job by then.
     fn end(&self) -> Option<Timestamp> {
-        let (edited, _) = self.edits.front()?;
-        let newest = self.made.keys().next_back().copied().unwrap_or(Timestamp::MIN);
-        Some((*edited).min(self.looked).max(self.done).max(newest))
+        let edit = self.edits.front()?;
+        Some(edit.at.min(self.looked).max(self.done).max(edit.made))
     }
 
     /// Whether another instant after this one is due, of whichever schedule it is the time.
@@ -53,8 +63,8 @@ impl Ledger {
             cursor.next();
         }
         let mut from = tick;
-        for (edited, schedule) in &self.edits {
-            let end = (*edited).min(self.looked).max(from);
+        for Edit { at, made, schedule } in &self.edits {
+            let end = (*at).min(self.looked).max(*made).max(from);
             if cursor.peek().is_some_and(|next| next <= end) {
                 return true;
             }
@@ -77,6 +87,15 @@ impl Ledger {
     /// A Job came to be.
     pub fn made(&mut self, tick: Timestamp, uid: &str) {
         assert!(!self.is_overtaken(tick), "a Job for {tick}, but a newer instant is due");
+        assert!(self.end().is_none_or(|end| tick <= end), "a Job for {tick} of a schedule that is no more");
+        self.made_late(tick, uid);
+    }
+
+    /// A Job came to be that was asked for before.
+    pub fn made_late(&mut self, tick: Timestamp, uid: &str) {
+        if let Some(edit) = self.edits.front_mut() {
+            edit.made = edit.made.max(tick);
+        }
         let before = self.made.insert(tick, uid.to_owned());
         assert_eq!(before, None, "a second Job for {tick}");
     }
@@ -97,6 +116,8 @@ impl Ledger {
                 self.ran.insert(*tick);
             }
             Outcome::Skipped(Span { first, last, n }, reason) => {
+                let is_passed = self.is_overtaken(*last) || self.made.keys().next_back() > Some(last);
+                assert!(is_passed || *reason != Reason::Downtime, "{last} could have run");
                 let ticks: Vec<Option<Timestamp>> = (0..*n).map(|_| self.next()).collect();
                 assert_eq!(ticks.first(), Some(&Some(*first)), "{reason:?} begins elsewhere");
                 assert_eq!(ticks.last(), Some(&Some(*last)), "{reason:?} ends elsewhere");
@@ -112,7 +133,7 @@ impl Ledger {
         let end = self.end().expect("nothing was edited");
         let left = self.cursor.peek();
         assert!(left.is_none_or(|next| end < next), "{left:?} lies before the edit at {end} and has no outcome");
-        let (_, schedule) = self.edits.pop_front().unwrap();
+        let Edit { schedule, .. } = self.edits.pop_front().unwrap();
         (self.cursor, self.done) = (Cursor::new(schedule, end), end);
     }
 
@@ -164,9 +185,19 @@ impl Tally {
         use Reason::{Deadline, Downtime, Failed, Forbid, Suspended};
         let reasons = [Forbid, Suspended, Deadline, Downtime, Failed];
         reasons.iter().all(|reason| self.skipped.contains_key(reason.as_str()))
-            && ["crash", "found unrecorded", "name taken", "conflict", "set back", "recreated", "edited"]
-                .iter()
-                .all(|what| self.happened.contains_key(what))
+            && [
+                "crash",
+                "found unrecorded",
+                "name taken",
+                "last of a former",
+                "unsure",
+                "conflict",
+                "set back",
+                "recreated",
+                "edited",
+            ]
+            .iter()
+            .all(|what| self.happened.contains_key(what))
     }
 }
 

@@ -32,6 +32,8 @@ pub struct Model {
     pub schedule: Schedule,
     pub jobs: Vec<Job>,
     memory: Memory,
+    /// A Job that the store has yet to make.
+    pub queued: Option<Run>,
     /// When the controller is back, if it is down.
     pub back_at: Option<i64>,
     /// When the controller looks again, by the wall clock.
@@ -45,6 +47,8 @@ pub struct Model {
     pub troubles: i64,
     /// How long Jobs run at most.
     pub longest: i64,
+    /// How far apart instants lie, about.
+    pub period: i64,
     pub tells: bool,
 }
 
@@ -57,7 +61,7 @@ impl Model {
         time: i64,
         cronjob: CronJobFacts,
         schedule: Schedule,
-        longest: i64,
+        (longest, period): (i64, i64),
         tells: bool,
     ) -> Self {
         let ledger = Ledger::new(schedule.clone(), cronjob.created_at);
@@ -73,6 +77,7 @@ impl Model {
             schedule,
             jobs,
             memory,
+            queued: None,
             back_at,
             wake_at,
             retry_at,
@@ -81,6 +86,7 @@ impl Model {
             n_uids,
             troubles,
             longest,
+            period,
             tells,
         }
     }
@@ -137,6 +143,7 @@ impl Model {
     pub fn die(&mut self) {
         self.tally.count("crash");
         self.memory = Memory::default();
+        self.queued = None;
         (self.wake_at, self.retry_at) = (None, None);
         let longest = self.dice.pick(&[0, 0, 1, 5, 60, self.longest, 3 * self.longest]);
         let down = self.dice.between(0, longest);
@@ -148,6 +155,10 @@ impl Model {
     fn write<T>(&mut self, write: impl FnOnce(&mut Self) -> T) -> Result<T, Died> {
         if self.dice.per_mille(self.troubles) {
             return Err(Died);
+        }
+        // One write after the other.
+        if let Some(run) = self.queued.take() {
+            self.create(&run, true);
         }
         let answer = write(self);
         if self.dice.per_mille(self.troubles) {
@@ -170,10 +181,18 @@ impl Model {
         }
         let has_work = plan.run.is_some() || !plan.deletions.is_empty();
         let done = self.obey(&plan)?;
-        let has_failed = plan.run.is_some() && matches!(done.made, Made::Failed);
+        let has_failed = plan.run.is_some() && matches!(done.made, Made::Failed | Made::Unsure);
+        if let Some(run) = plan.run.as_ref().filter(|_| done.made == Made::Unsure) {
+            self.memory.doubt(&seen.uid, run.clone());
+            self.tally.count("unsure");
+        }
         let settlement = plan.then.settle(plan.run, done);
         if self.dice.per_mille(self.troubles) {
-            self.touch();
+            if self.dice.per_mille(300) {
+                crate::storm::edit(self, self.period)
+            } else {
+                self.touch()
+            }
             self.tally.count("conflict");
         }
         let has_writes = settlement.write.is_some() || !settlement.untrack.is_empty();
@@ -219,11 +238,17 @@ impl Model {
         if !plan.must_go.is_disjoint(&left) || self.dice.per_mille(self.troubles) {
             return Ok(Done { left, made: Made::Failed });
         }
-        let made = self.write(|model| model.create(run))?;
+        if self.dice.per_mille(self.troubles) {
+            // No answer: it never came there, or waits its turn.
+            self.queued = self.dice.per_mille(500).then(|| run.clone());
+            return Ok(Done { left, made: Made::Unsure });
+        }
+        let made = self.write(|model| model.create(run, model.memory.unsure.as_ref() == Some(run)))?;
         Ok(Done { left, made })
     }
 
-    fn create(&mut self, run: &Run) -> Made {
+    /// `is_late`: it was asked for before.
+    fn create(&mut self, run: &Run, is_late: bool) -> Made {
         if let Some(job) = self.jobs.iter().find(|job| job.facts.name == run.name) {
             let is_own = job.facts.cronjob == self.cronjob.uid;
             self.tally.count("name taken");
@@ -233,9 +258,16 @@ impl Model {
             self.ledger.found(run.tick);
             return Made::Existed(JobRef::of(&job.facts), job.facts.end.is_none());
         }
-        self.check_rules(run);
         let uid = self.uid();
-        self.ledger.made(run.tick, &uid);
+        if is_late {
+            self.ledger.made_late(run.tick, &uid);
+        } else {
+            self.check_rules(run);
+            self.ledger.made(run.tick, &uid);
+        }
+        if !self.cronjob.scheduled_before.is_empty() {
+            self.tally.count("last of a former");
+        }
         self.tell(|| format!("made {}", run.name));
         let facts = ChildFacts {
             name: run.name.clone(),

@@ -28,7 +28,7 @@ pub fn live(seed: u64, whole: bool) -> Tally {
     let cronjob = cronjob(&mut dice, &schedule, "uid-1", Timestamp::from_second(begin).unwrap(), period);
     let longest = dice.between(0, period * 5 / 2);
     let tells = std::env::var_os("SEED").is_some();
-    let mut model = Model::new(dice, begin, cronjob, schedule, longest, tells);
+    let mut model = Model::new(dice, begin, cronjob, schedule, (longest, period), tells);
     // A panic anywhere below names the seed.
     let guard = Guard(seed);
     model.work();
@@ -148,7 +148,8 @@ fn trouble(model: &mut Model, period: i64) {
     }
 }
 
-fn edit(model: &mut Model, period: i64) {
+/// Another schedule.
+pub fn edit(model: &mut Model, period: i64) {
     let old = effective(&model.cronjob.schedule, model.cronjob.time_zone.as_deref());
     // A schedule of minutes in a life of years would take as long.
     let now = model.second();
@@ -223,6 +224,7 @@ fn recreate(model: &mut Model, period: i64) {
     let old =
         std::mem::replace(&mut model.cronjob, cronjob(&mut model.dice, &model.schedule, &uid, created_at, period));
     model.ledger = Ledger::new(model.schedule.clone(), created_at);
+    model.queued = None;
     model.tally.count("recreated");
     model.tell(|| format!("{} is created anew as {uid}", old.uid));
     if model.dice.per_mille(700) {

@@ -83,10 +83,11 @@ pub async fn run(arguments: Arguments) -> Result<Exit, Problem> {
         if is_file {
             accepted(cronjob)?;
         }
+        // A file has no past, even if it was read from a server.
+        let accounted = forecast::accounted_until(cronjob).filter(|_| !is_file);
         // What has its outcome does not come again, if the clock was ahead; but whoever asks for the past is told of it.
-        let accounted = forecast::accounted_until(cronjob).filter(|_| !is_given);
-        let after = accounted.map_or(from, |accounted| accounted.max(from));
-        forecast(cronjob, after, arguments.number.into(), &SystemClock.zone())
+        let after = accounted.filter(|_| !is_given).map_or(from, |accounted| accounted.max(from));
+        forecast(cronjob, accounted, after, arguments.number.into(), &SystemClock.zone())
     };
     let forecasts: Vec<Forecast> = cronjobs.iter().filter_map(|cronjob| failures.keep(told(cronjob))).collect();
     match arguments.output {
@@ -134,12 +135,17 @@ fn accepted(cronjob: &Value) -> Result<(), Problem> {
     })
 }
 
-fn forecast(cronjob: &Value, from: Timestamp, n: usize, local: &TimeZone) -> Result<Forecast, Problem> {
+fn forecast(
+    cronjob: &Value,
+    accounted: Option<Timestamp>,
+    from: Timestamp,
+    n: usize,
+    local: &TimeZone,
+) -> Result<Forecast, Problem> {
     let text = |field: &str| cronjob["spec"][field].as_str().unwrap_or_default();
     let title = objects::title(cronjob);
     let (schedule, zone) = (text("schedule"), Some(text("timeZone")).filter(|zone| !zone.is_empty()));
     let ticks = Ticks::read(schedule, zone, local).map_err(|why| unreadable(&title, schedule, why))?;
-    let accounted = forecast::accounted_until(cronjob);
     let runs: Vec<Timestamp> = ticks.runs(accounted, from).take(n).collect();
     let horizon = from.checked_add(AHEAD).ok().max(runs.last().copied()).unwrap_or(from);
     let changes = if runs.is_empty() { Vec::new() } else { ticks.clock_changes(from, horizon) };
@@ -237,7 +243,7 @@ mod tests {
     fn told(spec: &Value, from: &str) -> (String, Vec<String>) {
         let cronjob = json!({"apiVersion": "batch/v1", "kind": "CronJob", "metadata": {"name": "night"}, "spec": spec});
         let from = from.parse().unwrap();
-        let forecast = forecast(&cronjob, from, 3, &TimeZone::UTC).unwrap();
+        let forecast = forecast(&cronjob, None, from, 3, &TimeZone::UTC).unwrap();
         (table(std::slice::from_ref(&forecast), from), warnings(&forecast))
     }
 
@@ -278,7 +284,9 @@ night     2026-03-31T02:30:00+02:00   Europe/Berlin   3d12h
     fn runs_at_every_interval_are_told_as_the_server_counts_them() {
         let cronjob = json!({"apiVersion": "batch/v1", "kind": "CronJob",
             "metadata": {"name": "x", "creationTimestamp": "2026-03-27T11:59:00Z"}, "spec": {"schedule": "@every 90s"}});
-        let forecast = forecast(&cronjob, "2026-03-27T12:01:00Z".parse().unwrap(), 2, &TimeZone::UTC).unwrap();
+        let accounted = forecast::accounted_until(&cronjob);
+        let forecast =
+            forecast(&cronjob, accounted, "2026-03-27T12:01:00Z".parse().unwrap(), 2, &TimeZone::UTC).unwrap();
         let runs: Vec<&str> = forecast.runs.iter().map(|(_, local)| local.as_str()).collect();
         assert_eq!(runs, ["2026-03-27T12:02:00+00:00", "2026-03-27T12:03:30+00:00"]);
         assert_eq!(warnings(&forecast), Vec::<String>::new());
@@ -320,7 +328,7 @@ night     2026-03-31T02:30:00+02:00   Europe/Berlin   3d12h
             ),
         ] {
             let cronjob = json!({"apiVersion": "batch/v1", "kind": "CronJob", "metadata": {"name": "x"}, "spec": spec});
-            let problem = forecast(&cronjob, Timestamp::UNIX_EPOCH, 3, &TimeZone::UTC).err().unwrap();
+            let problem = forecast(&cronjob, None, Timestamp::UNIX_EPOCH, 3, &TimeZone::UTC).err().unwrap();
             assert_eq!(problem.what, format!("cronjob.batch/x: {expect}"));
             assert_eq!(problem.exit.code(), 2);
         }
