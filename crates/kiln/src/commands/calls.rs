@@ -97,16 +97,18 @@ async fn send(
     };
     let request = request.map_err(|error| Refusal::NoAnswer(error.to_string()))?;
     let response = client.send(request).await?;
-    response.headers().get_all(http::header::WARNING).iter().filter_map(|header| header.to_str().ok()).for_each(warn);
+    response.headers().get_all(http::header::WARNING).iter().for_each(|header| warn(header.as_bytes()));
     Ok(response)
 }
 
 /// `299 - "text"`
-fn warn(header: &str) {
+fn warn(header: &[u8]) {
     eprintln!("Warning: {}", warning_text(header));
 }
 
-fn warning_text(header: &str) -> String {
+/// What a warning says may be in any language.
+fn warning_text(header: &[u8]) -> String {
+    let header = &*String::from_utf8_lossy(header);
     let quoted = header.splitn(3, ' ').nth(2).unwrap_or(header);
     let text = quoted.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(quoted);
     crate::output::printable(&text.replace("\\\"", "\"").replace("\\\\", "\\"))
@@ -174,6 +176,8 @@ mod tests {
 
     #[test]
     fn warnings_lose_their_dress() {
-        assert_eq!(warning_text(r#"299 - "unknown field \"spec.x\"""#), r#"unknown field "spec.x""#);
+        assert_eq!(warning_text(br#"299 - "unknown field \"spec.x\"""#), r#"unknown field "spec.x""#);
+        assert_eq!(warning_text("299 - \"Größe: zu groß\"".as_bytes()), "Größe: zu groß");
+        assert_eq!(warning_text(b"299 - \"\xff\x1b[2J\""), "\u{fffd}^[[2J");
     }
 }

@@ -104,8 +104,9 @@ pub async fn run(arguments: Arguments) -> Result<Exit, Problem> {
     arguments.check()?;
     let session = arguments.place.connect().await?;
     let selectors = &arguments.selectors;
-    let found = selectors.find(&arguments.objects, &session).await?;
-    if found.is_empty() {
+    let mut failures = Failures::default();
+    let found = selectors.find(&arguments.objects, &session, &mut failures).await?;
+    if found.is_empty() && failures.is_empty() {
         output::print("No resources found\n")?;
         return Ok(Exit::Success);
     }
@@ -115,7 +116,6 @@ pub async fn run(arguments: Arguments) -> Result<Exit, Problem> {
         );
     }
     let ignores = arguments.ignore_not_found.unwrap_or(selectors.is_choosing());
-    let mut failures = Failures::default();
     let mut going = Vec::new();
     for object in found {
         match delete(&object, &arguments, &session).await {
@@ -151,10 +151,10 @@ async fn delete(object: &Object, arguments: &Arguments, session: &Session) -> Re
 
 fn tell(object: &Object, arguments: &Arguments) -> Result<(), Problem> {
     if arguments.output.is_some() {
-        return output::print(&format!("{}\n", object.title()));
+        return output::tell(&format!("{}\n", object.title()));
     }
     let how = if arguments.force { "force deleted" } else { "deleted" };
-    output::print(&format!("{} {:?} {how}{}\n", qualified(object.kind), object.name, arguments.dry_run.note()))
+    output::tell(&format!("{} {:?} {how}{}\n", qualified(object.kind), object.name, arguments.dry_run.note()))
 }
 
 async fn wait(object: &Object, uid: &str, arguments: &Arguments, session: &Session) -> Result<(), Problem> {

@@ -1,15 +1,13 @@
 //! `kiln events`: what has happened, oldest first.
 
-use std::pin::pin;
-
-use futures::{AsyncBufReadExt, StreamExt};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::Value;
 
-use super::calls::{self, Refusal};
+use super::calls;
 use super::describe::events::age;
 use super::describe::page::{View, instant, text_or};
+use super::following::{Change, Collection, Follower};
 use super::objects::{self, Named};
 use super::session::{Place, Session};
 use crate::output::form::{self, Form};
@@ -52,23 +50,28 @@ pub async fn run(arguments: Arguments) -> Result<Exit, Problem> {
     let kind = objects::kind_named("events")?;
     let session = arguments.place.connect().await?;
     let namespace = (!arguments.all_namespaces).then_some(session.namespace.as_str());
-    let collection = objects::collection(kind, namespace);
-    let path = calls::path(&collection, &[("fieldSelector", &fields)]);
-    let answer = calls::get(&session.client, &path).await.map_err(Refusal::problem)?;
-    let revision = answer["metadata"]["resourceVersion"].as_str().unwrap_or_default().to_owned();
-    let mut events: Vec<Value> = objects::items(kind, answer);
+    let path = objects::collection(kind, namespace);
+    let query = vec![("fieldSelector", fields)];
+    let followed = Collection { client: &session.client, kind, path, query, accept: calls::JSON };
+    let (mut follower, mut events) = Follower::begin(followed).await?;
     events.retain(|event| is_of(event, &arguments.types));
     events.sort_by_key(last_seen);
-    let mut printer = Printer { arguments: &arguments, widths: Widths::new(), is_begun: arguments.no_headers };
-    if events.is_empty() && !arguments.watch {
-        return none(&arguments, &session);
+    let mut printer = Printer { arguments: &arguments, widths: Widths::new(), is_begun: false };
+    if !arguments.watch {
+        if events.is_empty() {
+            return none(&arguments, &session);
+        }
+        printer.print(events)?;
+        return Ok(Exit::Success);
     }
-    printer.print(events)?;
-    if arguments.watch {
-        let query = [("fieldSelector", fields.as_str()), ("watch", "true"), ("resourceVersion", &revision)];
-        printer.follow(&session, &calls::path(&collection, &query)).await?;
+    // As kubectl: one after the other, and no list of them.
+    events.into_iter().try_for_each(|event| printer.print(vec![event]))?;
+    loop {
+        let Change { what, item } = follower.next().await?;
+        if matches!(what.as_str(), "ADDED" | "MODIFIED") && is_of(&item, &arguments.types) {
+            printer.print(vec![item])?;
+        }
     }
-    Ok(Exit::Success)
 }
 
 fn check_types(types: &[String]) -> Result<(), Problem> {
@@ -120,22 +123,40 @@ impl Printer<'_> {
     fn print(&mut self, events: Vec<Value>) -> Result<(), Problem> {
         let text = match &self.arguments.output {
             None | Some(Form::Wide) => self.table(&events),
-            Some(form) => {
-                let events: Vec<Value> = events.into_iter().map(form::without_managed_fields).collect();
-                let whole = match form {
-                    Form::Name | Form::Columns(_) => events,
-                    _ => vec![form::list(events)],
-                };
-                form::each(form, &whole, objects::title).map_err(Problem::failed)?
-            }
+            Some(form) => self.in_form(form, events).map_err(Problem::failed)?,
         };
+        self.is_begun = true;
         output::print(&text)
+    }
+
+    fn in_form(&mut self, form: &Form, events: Vec<Value>) -> Result<String, String> {
+        let events: Vec<Value> = events.into_iter().map(form::without_managed_fields).collect();
+        match form {
+            Form::Columns(columns) => {
+                let mut text = if self.has_heading() { columns.headings() } else { String::new() };
+                for event in &events {
+                    text.push_str(&columns.row(event)?);
+                }
+                Ok(tabs::align_on(&text, tabs::TABLE, &mut self.widths))
+            }
+            Form::Name => form::each(form, &events, objects::title),
+            // Documents are told apart.
+            Form::Yaml if self.arguments.watch && self.is_begun => {
+                Ok(format!("---\n{}", form::each(form, &events, objects::title)?))
+            }
+            _ if self.arguments.watch => form::each(form, &events, objects::title),
+            _ => form::each(form, &[form::list(events)], objects::title),
+        }
+    }
+
+    fn has_heading(&self) -> bool {
+        !self.is_begun && !self.arguments.no_headers
     }
 
     fn table(&mut self, events: &[Value]) -> String {
         let view = View { now: Timestamp::now(), zone: TimeZone::system() };
         let mut text = String::new();
-        if !std::mem::replace(&mut self.is_begun, true) {
+        if self.has_heading() {
             let namespace = if self.arguments.all_namespaces { "NAMESPACE\t" } else { "" };
             text.push_str(&format!("{namespace}LAST SEEN\tTYPE\tREASON\tOBJECT\tMESSAGE\n"));
         }
@@ -143,20 +164,6 @@ impl Printer<'_> {
             text.push_str(&row(event, self.arguments.all_namespaces, &view));
         }
         tabs::align_on(&text, tabs::TABLE, &mut self.widths)
-    }
-
-    /// Until the server ends it, or somebody interrupts.
-    async fn follow(&mut self, session: &Session, path: &str) -> Result<(), Problem> {
-        let stream = calls::stream(&session.client, path, calls::JSON).await.map_err(Refusal::problem)?;
-        let mut lines = pin!(stream.lines());
-        while let Some(Ok(line)) = lines.next().await {
-            let Ok(mut change) = serde_json::from_str::<Value>(&line) else { continue };
-            let is_event = matches!(change["type"].as_str(), Some("ADDED" | "MODIFIED"));
-            if is_event && is_of(&change["object"], &self.arguments.types) {
-                self.print(vec![change["object"].take()])?;
-            }
-        }
-        Ok(())
     }
 }
 

@@ -127,12 +127,12 @@ pub async fn run(arguments: Arguments, what: What) -> Result<Exit, Problem> {
             .remedy("KEY=VALUE sets, KEY- removes"));
     }
     let session = arguments.place.connect().await?;
-    let found = arguments.selectors.find(words, &session).await?;
-    if found.is_empty() {
+    let mut failures = Failures::default();
+    let found = arguments.selectors.find(words, &session, &mut failures).await?;
+    if found.is_empty() && failures.is_empty() {
         eprintln!("No resources found");
     }
     let mut telling = arguments.writing.telling();
-    let mut failures = Failures::default();
     let n_objects = found.len();
     for object in found {
         let Some((after, change)) = failures.keep(change(&object, &edit, what, &arguments, &session).await) else {
@@ -149,8 +149,9 @@ pub async fn run(arguments: Arguments, what: What) -> Result<Exit, Problem> {
         };
         let indent = if n_objects == 1 { "" } else { " " };
         let all = after["metadata"][what.field()].as_object().into_iter().flatten();
-        let mut lines: Vec<String> =
-            all.map(|(key, value)| format!("{indent}{key}={}\n", value.as_str().unwrap_or_default())).collect();
+        let mut lines: Vec<String> = all
+            .map(|(key, value)| format!("{indent}{key}={}\n", output::printable(value.as_str().unwrap_or_default())))
+            .collect();
         lines.sort();
         output::print(&format!("{heading}{}", lines.concat()))?;
     }
@@ -173,7 +174,7 @@ async fn change(
     let before = object.read(&session.client).await?;
     let change = judge(edit, &before, what, arguments.overwrite)?;
     for key in edit.remove.iter().filter(|key| before["metadata"][what.field()].get(key.as_str()).is_none()) {
-        output::print(&format!("{} {key:?} not found.\n", what.one()))?;
+        output::tell(&format!("{} {key:?} not found.\n", what.one()))?;
     }
     let fields: Map<String, Value> = edit
         .set

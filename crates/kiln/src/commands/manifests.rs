@@ -15,7 +15,7 @@ pub struct Files {
     pub files: Vec<PathBuf>,
     /// Directories within directories too
     #[arg(short = 'R', long)]
-    recursive: bool,
+    pub recursive: bool,
 }
 
 impl Files {
@@ -102,13 +102,45 @@ pub fn options() -> serde_saphyr::Options {
 pub fn documents(text: &str, source: &str) -> Result<Vec<Value>, Problem> {
     let documents: Result<Vec<Value>, _> = serde_saphyr::from_multiple_with_options(text, options());
     let documents = documents.map_err(|error| Problem::usage(format!("{source} is not valid YAML")).because(error))?;
-    let objects = documents.into_iter().filter(|document| !document.is_null());
-    Ok(objects
-        .flat_map(|document| match document["kind"].as_str() {
-            Some("List") => document["items"].as_array().cloned().unwrap_or_default(),
-            _ => vec![document],
-        })
-        .collect())
+    let mut objects = Vec::new();
+    for document in documents.into_iter().filter(|document| !document.is_null()) {
+        flatten(document, &mut objects);
+    }
+    match objects.iter().find_map(misshapen) {
+        Some(what) => Err(Problem::usage(format!("{source} holds what is no object: {what}"))
+            .remedy("an object is a map, and so are its metadata")),
+        None => Ok(objects),
+    }
+}
+
+/// The object, or the objects of a list: `List`, `ConfigMapList`, … Items need not say what they are where the list does.
+fn flatten(mut document: Value, objects: &mut Vec<Value>) {
+    let of_what = document["kind"].as_str().and_then(|kind| kind.strip_suffix("List")).map(str::to_owned);
+    let items = match (of_what.as_deref(), document.get_mut("items")) {
+        (Some(_), Some(Value::Array(items))) => std::mem::take(items),
+        (Some(""), None | Some(Value::Null)) => Vec::new(),
+        _ => return objects.push(document),
+    };
+    let said_by_list = [("kind", of_what.map(Value::from)), ("apiVersion", document.get("apiVersion").cloned())];
+    let is_of_one_kind = said_by_list[0].1.as_ref().is_some_and(|kind| kind != "");
+    for mut item in items {
+        if let (Value::Object(item), true) = (&mut item, is_of_one_kind)
+            && !item.contains_key("kind")
+        {
+            let said = said_by_list.iter().filter_map(|(field, value)| Some(((*field).to_owned(), value.clone()?)));
+            item.extend(said);
+        }
+        flatten(item, objects);
+    }
+}
+
+/// What is wrong with the form of something that is to be an object.
+fn misshapen(object: &Value) -> Option<String> {
+    match (object, object.get("metadata")) {
+        (Value::Object(_), None | Some(Value::Null | Value::Object(_))) => None,
+        (Value::Object(_), Some(metadata)) => Some(format!("metadata: {metadata}")),
+        (other, _) => Some(other.to_string()),
+    }
 }
 
 #[cfg(test)]
@@ -123,6 +155,32 @@ mod tests {
         assert_eq!(kinds, ["Job", "Pod", "Secret"]);
         assert_eq!(objects[0]["mode"], 493);
         assert!(documents("a: [", "x.yaml").unwrap_err().what.contains("x.yaml is not valid YAML"));
+    }
+
+    #[test]
+    fn lists_of_one_kind_are_opened() {
+        let text = "apiVersion: v1\nkind: ConfigMapList\nitems: [{metadata: {name: a}}, {kind: Secret, apiVersion: x/v1}]\n---\n\
+                    apiVersion: v1\nkind: List\nitems: [{kind: JobList, apiVersion: batch/v1, items: [{}]}]\n---\nkind: Wish\nitems: []\n";
+        let objects = documents(text, "x").unwrap();
+        let text = |object: &Value, field: &str| object[field].as_str().unwrap_or_default().to_owned();
+        let seen: Vec<_> = objects.iter().map(|object| (text(object, "apiVersion"), text(object, "kind"))).collect();
+        let expect = [("v1", "ConfigMap"), ("x/v1", "Secret"), ("batch/v1", "Job"), ("", "Wish")];
+        assert_eq!(seen, expect.map(|(version, kind)| (version.to_owned(), kind.to_owned())));
+    }
+
+    #[test]
+    fn what_is_no_object_is_refused() {
+        for (text, expect) in [
+            ("kind: Job\nmetadata: []", "metadata: []"),
+            ("kind: Job\nmetadata: x", "metadata: \"x\""),
+            ("kind: List\nitems: [1]", "1"),
+            ("just words", "\"just words\""),
+        ] {
+            let problem = documents(text, "x.yaml").unwrap_err();
+            assert_eq!(problem.what, format!("x.yaml holds what is no object: {expect}"));
+            assert_eq!(problem.exit.code(), 2);
+        }
+        assert_eq!(documents("kind: Job\nmetadata:\n", "x.yaml").unwrap().len(), 1);
     }
 
     #[test]

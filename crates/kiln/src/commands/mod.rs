@@ -17,6 +17,7 @@ mod doctor;
 mod events;
 mod exec;
 mod explain;
+mod following;
 mod get;
 mod image;
 mod label;

@@ -112,15 +112,26 @@ pub fn collection(kind: &dyn Kind, namespace: Option<&str>) -> String {
 }
 
 /// The objects of an answer. Those of a list do not say what they are, for the list does.
-pub fn items(kind: &dyn Kind, mut answer: Value) -> Vec<Value> {
-    let Some(items) = answer.get_mut("items").and_then(Value::as_array_mut) else { return vec![answer] };
+pub fn items(kind: &dyn Kind, mut answer: Value) -> Result<Vec<Value>, Problem> {
+    let Some(items) = answer.get_mut("items").and_then(Value::as_array_mut) else {
+        return if answer.is_object() { Ok(vec![answer]) } else { Err(unreadable(&answer)) };
+    };
     let api_version = api_version(kind);
     let complete = |mut item: Value| {
-        item["apiVersion"] = api_version.as_str().into();
-        item["kind"] = kind.names().kind.into();
-        item
+        let Some(fields) = item.as_object_mut() else { return Err(unreadable(&item)) };
+        fields.insert("apiVersion".into(), api_version.as_str().into());
+        fields.insert("kind".into(), kind.names().kind.into());
+        Ok(item)
     };
     std::mem::take(items).into_iter().map(complete).collect()
+}
+
+/// The problem of something that a server sent where an object belongs.
+pub fn unreadable(sent: &Value) -> Problem {
+    let shown: String = sent.to_string().chars().take(100).collect();
+    Problem::internal("the server's answer is unreadable")
+        .because(format!("this is no object: {}", crate::output::printable(&shown)))
+        .remedy("see what it is that answers: kiln status")
 }
 
 /// The objects of a kind, for what needs no more of them than JSON. No namespace is all of them.
@@ -224,6 +235,16 @@ mod tests {
         assert_eq!(collection(job, None), "/apis/batch/v1/jobs");
         assert_eq!(collection(kind_named("node").unwrap(), Some("default")), "/api/v1/nodes");
         assert_eq!((qualified(job).as_str(), qualified(kind_named("po").unwrap()).as_str()), ("job.batch", "pod"));
+    }
+
+    #[test]
+    fn odd_answers_are_problems() {
+        let (job, json) = (kind_named("job").unwrap(), |text: &str| serde_json::from_str::<Value>(text).unwrap());
+        assert_eq!(items(job, json(r#"{"items": [{}]}"#)).unwrap()[0]["kind"], "Job");
+        assert_eq!(items(job, json(r#"{"kind": "Job"}"#)).unwrap().len(), 1);
+        for text in [r#"{"items": [1]}"#, r#"{"items": [{}, []]}"#, "[]", "\"x\""] {
+            assert_eq!(items(job, json(text)).unwrap_err().exit.code(), 125, "{text}");
+        }
     }
 
     #[test]

@@ -66,13 +66,13 @@ pub async fn run(arguments: Arguments) -> Result<Exit, Problem> {
         (Some(text), _) => text.clone(),
         (None, file) => manifests::text(file.as_deref().unwrap_or_else(|| "-".as_ref()))?,
     };
-    let patch: Value = serde_saphyr::from_str(&text)
+    let patch: Value = serde_saphyr::from_str_with_options(&text, manifests::options())
         .map_err(|error| Problem::usage("the patch is neither JSON nor YAML").because(error))?;
     let session = arguments.place.connect().await?;
     let selectors = Selectors { files: arguments.files.clone(), ..Selectors::default() };
     let mut telling = arguments.writing.telling();
     let mut failures = Failures::default();
-    for object in selectors.find(&arguments.objects, &session).await? {
+    for object in selectors.find(&arguments.objects, &session, &mut failures).await? {
         let Some((patched, is_changed)) = failures.keep(send(&object, &patch, &arguments, &session).await) else {
             continue;
         };

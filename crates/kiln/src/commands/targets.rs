@@ -8,6 +8,7 @@ use super::choice::{self, Wanted};
 use super::manifests::Files;
 use super::objects::{self, kind_of};
 use super::session::Session;
+use super::writes::Failures;
 use crate::output::Problem;
 
 /// Options that choose.
@@ -68,16 +69,17 @@ impl Selectors {
         self.all || self.selector.is_some() || self.field_selector.is_some()
     }
 
-    /// The objects that words and options mean.
-    pub async fn find(&self, words: &[String], session: &Session) -> Result<Vec<Object>, Problem> {
+    /// The objects that words and options mean. Those of files that cannot be meant are failures, and do not keep the verb
+    /// from the others.
+    pub async fn find(
+        &self,
+        words: &[String],
+        session: &Session,
+        failures: &mut Failures,
+    ) -> Result<Vec<Object>, Problem> {
         if !self.files.files.is_empty() {
-            if !words.is_empty() {
-                return Err(
-                    Problem::usage("objects are named either by -f or by words").remedy("leave one of them out")
-                );
-            }
-            let objects = self.files.read()?;
-            return objects.iter().map(|object| from_file(object, session)).collect();
+            let objects = self.of_files(words)?;
+            return Ok(objects.iter().filter_map(|object| failures.keep(from_file(object, session))).collect());
         }
         let wanted = choice::parse(words)?;
         let mut found = Vec::new();
@@ -85,6 +87,18 @@ impl Selectors {
             found.extend(self.of_a_kind(wanted, session).await?);
         }
         Ok(found)
+    }
+
+    /// The objects of the files, those that the label selector leaves.
+    fn of_files(&self, words: &[String]) -> Result<Vec<Value>, Problem> {
+        let refused = |what: &str| Err(Problem::usage(what).remedy("leave one of them out"));
+        if !words.is_empty() {
+            return refused("objects are named either by -f or by words");
+        }
+        if self.field_selector.is_some() {
+            return refused("-f names objects, and --field-selector chooses among those of a type");
+        }
+        with_labels(self.files.read()?, self.selector.as_deref())
     }
 
     async fn of_a_kind(&self, wanted: &Wanted, session: &Session) -> Result<Vec<Object>, Problem> {
@@ -116,7 +130,7 @@ impl Selectors {
         let query = [("labelSelector", labels.as_str()), ("fieldSelector", fields.as_str())];
         let path = calls::path(&objects::collection(kind, namespace.as_deref()), &query);
         let answer = calls::get(&session.client, &path).await.map_err(Refusal::problem)?;
-        let items = objects::items(kind, answer).into_iter().map(|item| Object {
+        let items = objects::items(kind, answer)?.into_iter().map(|item| Object {
             kind,
             namespace: is_namespaced.then(|| meta::object::namespace(&item).to_owned()),
             name: meta::object::name(&item).to_owned(),
@@ -124,6 +138,21 @@ impl Selectors {
         });
         Ok(items.collect())
     }
+}
+
+/// Those with these labels, as kubectl chooses among the objects of files.
+pub fn with_labels(mut objects: Vec<Value>, selector: Option<&str>) -> Result<Vec<Value>, Problem> {
+    let Some(selector) = selector else { return Ok(objects) };
+    let parsed = meta::selector::LabelSelector::parse(selector).map_err(|cause| {
+        Problem::usage(format!("{selector:?} is not a label selector"))
+            .because(cause)
+            .remedy("write one like this: -l a=b,c!=d")
+    })?;
+    objects.retain(|object| {
+        let labels = &object["metadata"]["labels"];
+        parsed.matches(|key| labels.get(key).and_then(Value::as_str))
+    });
+    Ok(objects)
 }
 
 /// An object of a file, by its name.
@@ -135,4 +164,46 @@ pub fn from_file(object: &Value, session: &Session) -> Result<Object, Problem> {
     }
     objects::check_name(&name)?;
     Ok(Object { kind, namespace: session.namespace_of(kind, object)?, name, found: None })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TWO: &str =
+        "kind: A\nmetadata: {labels: {app: a}}\n---\nkind: B\nmetadata: {labels: {app: b, n: '1'}}\n---\nkind: C\n";
+
+    fn of(selector: Selectors, words: &[String]) -> Result<Vec<String>, u8> {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("x.yaml");
+        std::fs::write(&file, TWO).unwrap();
+        let files = Files { files: vec![file], recursive: false };
+        let found = Selectors { files, ..selector }.of_files(words).map_err(|problem| problem.exit.code())?;
+        Ok(found.iter().map(|object| object["kind"].as_str().unwrap().to_owned()).collect())
+    }
+
+    #[test]
+    fn selectors_choose_among_the_objects_of_a_file() {
+        for (selector, expect) in [
+            (None, Ok(&["A", "B", "C"][..])),
+            (Some("app=a"), Ok(&["A"])),
+            (Some("app!=a"), Ok(&["B", "C"])),
+            (Some("app in (a,b),n"), Ok(&["B"])),
+            (Some("app=none"), Ok(&[])),
+            (Some("app in ("), Err(2)),
+        ] {
+            let chosen = of(Selectors { selector: selector.map(str::to_owned), ..Selectors::default() }, &[]);
+            let expect = expect.map(|kinds| kinds.iter().map(|kind| (*kind).to_owned()).collect());
+            assert_eq!(chosen, expect, "{selector:?}");
+        }
+    }
+
+    #[test]
+    fn what_a_file_names_is_not_named_otherwise_too() {
+        // kubectl takes --all for all of the file's.
+        assert_eq!(of(Selectors { all: true, ..Selectors::default() }, &[]).map(|all| all.len()), Ok(3));
+        let fields = Some("metadata.name=x".to_owned());
+        assert_eq!(of(Selectors { field_selector: fields, ..Selectors::default() }, &[]), Err(2));
+        assert_eq!(of(Selectors::default(), &["jobs".into()]), Err(2));
+    }
 }

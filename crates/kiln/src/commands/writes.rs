@@ -87,14 +87,14 @@ impl Telling<'_> {
     /// `job.batch/pi created`, or the object in the form that -o names.
     pub fn done(&mut self, object: Value, what: &str) -> Result<(), Problem> {
         let Some(form) = &self.writing.output else {
-            return output::print(&format!("{} {what}{}\n", objects::title(&object), self.writing.dry_run.note()));
+            return output::tell(&format!("{} {what}{}\n", objects::title(&object), self.writing.dry_run.note()));
         };
         let object = if self.writing.show_managed_fields { object } else { form::without_managed_fields(object) };
         let text = form::each(form, &[object], objects::title)
             .map_err(|cause| Problem::failed("the template does not fit the object").because(cause))?;
         let gap = if 0 < self.n_told && matches!(form, Form::Yaml) { "---\n" } else { "" };
         self.n_told += 1;
-        output::print(&format!("{gap}{text}"))
+        output::tell(&format!("{gap}{text}"))
     }
 }
 
@@ -108,13 +108,36 @@ impl Failures {
         result.map_err(|problem| self.0.push(problem)).ok()
     }
 
-    /// Tells all; fails if there are any.
-    pub fn end(self) -> Result<output::Exit, Problem> {
-        let mut failures = self.0.into_iter();
-        let Some(first) = failures.next() else { return Ok(output::Exit::Success) };
-        for failure in failures {
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Tells all, in order; fails, as the first did, if there are any.
+    pub fn end(mut self) -> Result<output::Exit, Problem> {
+        let Some(last) = self.0.pop() else { return Ok(output::Exit::Success) };
+        let exit = self.0.first().map_or(last.exit, |first| first.exit);
+        for failure in self.0 {
             output::report(&failure);
         }
-        Err(first)
+        Err(Problem { exit, ..last })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn several_failures_end_as_the_first_and_are_told_in_order() {
+        let mut failures = Failures::default();
+        assert!(failures.is_empty());
+        failures.keep::<()>(Err(Problem::usage("first")));
+        failures.keep::<()>(Err(Problem::internal("second")));
+        failures.keep::<()>(Err(Problem::failed("last")));
+        let end = failures.end().unwrap_err();
+        // The command's end tells the last one: the others have been told.
+        assert_eq!((end.what.as_str(), end.exit.code()), ("last", 2));
+        assert_eq!(Failures::default().end().unwrap(), output::Exit::Success);
     }
 }

@@ -126,7 +126,15 @@ pub fn print(text: &str) -> Result<(), Problem> {
     write_bytes(text.as_bytes())
 }
 
-/// The same for bytes that need not be text.
+/// Tells what was done. Unlike [`print`], a reader that has gone does not end the command: what was asked for is done to its end.
+pub fn tell(text: &str) -> Result<(), Problem> {
+    match print(text) {
+        Err(problem) if problem.exit == Exit::Success => Ok(()),
+        result => result,
+    }
+}
+
+/// [`print`] for bytes that need not be text.
 pub fn write_bytes(bytes: &[u8]) -> Result<(), Problem> {
     let mut out = std::io::stdout().lock();
     match out.write_all(bytes).and_then(|()| out.flush()) {

@@ -533,6 +533,78 @@ fn watched(mut command: std::process::Command, n_lines: usize, act: impl FnOnce(
 }
 
 #[test]
+fn get_of_files_is_kubectls() {
+    let kubectl = kubectl();
+    let server = Server::start();
+    server.ok(&kubectl, &["create", "namespace", "other"]);
+    let map = |name: &str, namespace: &str| {
+        format!("---\napiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {name}, labels: {{l: {name}}}{namespace}}}\n")
+    };
+    let file = |name: &str, text: &str| {
+        let path = server.directory.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let two = file("two.yaml", &(map("a", "") + &map("rather-long", "")));
+    let elsewhere = file("elsewhere.yaml", &map("there", ", namespace: other"));
+    server.ok(&kubectl, &["create", "-f", &two, "-f", &elsewhere]);
+    let alien = "---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {name: x}\n";
+    let mixed = file("mixed.yaml", &(map("a", "") + alien + &map("rather-long", "")));
+    let lines = [
+        format!("get -f {two}"),
+        format!("get -f {two} -o name"),
+        // As a table kubectl shows nothing here: it looks for the labels of the table.
+        format!("get -f {two} -l l=a -o name"),
+        format!("get -f {two} -l l=none"),
+        format!("get -f {elsewhere}"),
+        format!("get -f {elsewhere} -o jsonpath={{.metadata.namespace}}"),
+        format!("get -f {elsewhere} -n default"),
+        format!("get -f {two} -f {elsewhere}"),
+        format!("get -f {mixed}"),
+        format!("describe -f {two} -l l=a"),
+        format!("describe -f {elsewhere}"),
+        "get --raw ''".into(),
+        "get --raw 'api v1'".into(),
+    ];
+    all_same(&server, &kubectl, &lines.iter().map(String::as_str).collect::<Vec<_>>());
+}
+
+#[test]
+fn deleting_goes_on_when_nobody_reads_of_it() {
+    let kubectl = kubectl();
+    let server = Server::start();
+    let maps: String = (0..50)
+        .map(|n| format!("---\napiVersion: v1\nkind: ConfigMap\nmetadata: {{name: n{n}, labels: {{big: '1'}}}}\n"))
+        .collect();
+    server.with_input(&kubectl, &["create", "-f", "-"], &maps);
+    let mut child = ours(&server, &["delete", "cm", "-l", "big=1"]).stdout(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    assert!(child.wait().unwrap().success());
+    assert_eq!(server.ok(&kubectl, &["get", "cm", "-l", "big=1", "-o", "name"]), "");
+}
+
+#[test]
+fn a_watch_outlives_its_server() {
+    let kubectl = kubectl();
+    let mut server = at_rest(&kubectl);
+    let address = server.ok(&kubectl, &["config", "view", "-o", "jsonpath={.clusters[0].cluster.server}"]);
+    let listen = address.trim_start_matches("https://").to_owned();
+    // The restart writes a kubeconfig of its own.
+    let copy = server.directory.path().join("copy.kubeconfig");
+    std::fs::copy(server.kubeconfig(), &copy).unwrap();
+    let watch = ["get", "cm", "odd", "-w", "-o", "jsonpath={.metadata.labels.round}{\"\\n\"}"];
+    let mut child = ours(&server, &watch).env("KILN_KUBECONFIG", &copy).stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+    assert_eq!(lines.next().unwrap(), "");
+    server.kill();
+    server.restart_at(&listen);
+    server.ok(&kubectl, &["label", "configmap", "odd", "round=2"]);
+    assert_eq!(lines.next().unwrap(), "2");
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[test]
 fn watches_show_what_changes() {
     let kubectl = kubectl();
     let server = at_rest(&kubectl);
@@ -564,6 +636,21 @@ fn watches_show_what_changes() {
         };
         assert_eq!(without_ages(seen), without_ages(expect), "{words:?}");
     }
+    // The first object and the beginning of the next.
+    let seen = watched(ours(&server, &["get", "cm", "odd", "-w", "-o", "json"]), 58, &mut change);
+    assert_eq!(seen.iter().filter(|line| line.trim() == r#""kind": "ConfigMap","#).count(), 2, "{seen:?}");
+    assert!(!seen.iter().any(|line| line.contains("rows")), "{seen:?}");
+}
+
+#[test]
+fn events_that_are_watched_come_one_by_one() {
+    let kubectl = kubectl();
+    let server = at_rest(&kubectl);
+    let words = ["events", "-w", "-o", "custom-columns=R:.reason,O:.involvedObject.name", "--no-headers"];
+    let seen = watched(ours(&server, &words), 3, || {});
+    assert!(seen.iter().all(|line| !line.starts_with("R ")), "{seen:?}");
+    let seen = watched(ours(&server, &["events", "-w", "-o", "json"]), 3, || {});
+    assert_eq!(seen[..3], ["{", r#"    "apiVersion": "v1","#, r#"    "count": 1,"#], "{seen:?}");
 }
 
 #[test]

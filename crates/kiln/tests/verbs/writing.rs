@@ -112,12 +112,20 @@ const JOB: &str = "apiVersion: batch/v1\nkind: Job\nmetadata: {name: held, label
 const POD: &str = "apiVersion: v1\nkind: Pod\nmetadata: {name: lone}\nspec: {containers: [{name: main, image: kiln/demo, command: [sleep, '3600']}]}\n";
 const TWO: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: one}\ndata: {mode: \"0755\"}\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: two}\n";
 
+const LABELLED: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: left, labels: {app: a}}\n---\napiVersion: v1\nkind: ConfigMap\n\
+                        metadata: {name: right, labels: {app: b}}\n";
+const MIXED: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: left}\n---\napiVersion: apps/v1\nkind: Deployment\n\
+                     metadata: {name: x}\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: right}\n";
+const LISTED: &str = "apiVersion: v1\nkind: ConfigMapList\nitems:\n- metadata: {name: of-list}\n- {apiVersion: v1, kind: Secret, metadata: {name: of-list}}\n";
+
 #[test]
 fn create_is_kubectls() {
     check(
         &[
             ("job.yaml", JOB),
             ("two.yaml", TWO),
+            ("listed.yaml", LISTED),
+            ("shapeless.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: []\n"),
             ("all/a.yaml", TWO),
             ("values/a.txt", "text\n"),
             ("env", "# no\nA=1\nB=x y\n"),
@@ -136,6 +144,8 @@ fn create_is_kubectls() {
             "create -f DIR/alien.yaml",
             "create -f DIR/elsewhere.yaml",
             "create -f DIR/none.yaml",
+            "create -f DIR/listed.yaml",
+            "create -f DIR/shapeless.yaml --dry-run=client",
             "create",
             "create job j1 --image=kiln/demo --dry-run=client -o yaml -- seq 3",
             "create job j1 --image=kiln/demo --dry-run=client -- seq 3",
@@ -185,11 +195,14 @@ fn apply_patch_label_and_annotate_are_kubectls() {
                 "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: one}\ndata: {mode: \"0700\", more: x}\n",
             ),
             ("patch.yaml", "data:\n  from: file\n"),
+            ("labelled.yaml", LABELLED),
+            ("mixed.yaml", MIXED),
             ("wrong.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: wrong}\ndatta: {}\n"),
         ],
         &[
             "apply --server-side -f DIR/job.yaml",
             "apply --server-side -f DIR/two.yaml -o name",
+            "apply --server-side -f DIR/labelled.yaml",
             "apply --server-side -f DIR/two.yaml -f DIR/job.yaml",
             "apply --server-side -f DIR/two.yaml --dry-run=server",
             "apply --server-side -f DIR/wrong.yaml",
@@ -207,6 +220,7 @@ fn apply_patch_label_and_annotate_are_kubectls() {
             "patch cm one --type json -p '[{\"op\":\"test\",\"path\":\"/data/j\",\"value\":\"2\"}]'",
             "patch cm one --patch-file DIR/patch.yaml",
             "patch cm one -p 'data: {yaml: z}'",
+            "patch job held -p 'spec: {activeDeadlineSeconds: 0100}'",
             "patch cm one -p '{'",
             "patch cm one",
             "patch cm none -p '{}'",
@@ -232,6 +246,9 @@ fn apply_patch_label_and_annotate_are_kubectls() {
             "label cm one f=1 --dry-run=server -o name",
             "label cm one f=1 --resource-version=1",
             "label -f DIR/two.yaml g=1",
+            "label -f DIR/labelled.yaml -l app=a chosen=1",
+            "label -f DIR/mixed.yaml after=failures",
+            "annotate -f DIR/labelled.yaml -l app=b chosen=1",
             "label jobs --all h=1 -o jsonpath={.metadata.labels.h}",
             "annotate cm one why='a reason'",
             "annotate cm one why='a reason'",
@@ -254,7 +271,14 @@ fn delete_is_kubectls() {
     let long =
         JOB.replace("suspend: true", "suspend: false").replace("[seq, '3']", "[sleep, '3600']").replace("held", "long");
     check(
-        &[("maps.yaml", &maps), ("job.yaml", JOB), ("long.yaml", &long), ("pod.yaml", POD)],
+        &[
+            ("maps.yaml", &maps),
+            ("job.yaml", JOB),
+            ("long.yaml", &long),
+            ("pod.yaml", POD),
+            ("labelled.yaml", LABELLED),
+            ("mixed.yaml", MIXED),
+        ],
         &[
             "create -f DIR/maps.yaml -f DIR/job.yaml -f DIR/long.yaml",
             "delete cm a --dry-run=client",
@@ -279,6 +303,11 @@ fn delete_is_kubectls() {
             "delete job,cm --all --grace-period=1",
             "delete cm f --force --grace-period=5",
             "delete nothing x",
+            "create -f DIR/labelled.yaml",
+            "delete -f DIR/labelled.yaml -l app=a",
+            "delete -f DIR/labelled.yaml -l app=none",
+            "delete -f DIR/labelled.yaml --all",
+            "delete -f DIR/mixed.yaml",
         ],
     );
 }

@@ -70,7 +70,7 @@ async fn read(session: &Session, name: &str) -> Result<Value, Problem> {
 /// Every CronJob of the namespace.
 async fn all(session: &Session) -> Result<Vec<Value>, Problem> {
     let answer = calls::get(&session.client, &session.collection(KIND)).await.map_err(Refusal::problem)?;
-    Ok(objects::items(KIND, answer))
+    objects::items(KIND, answer)
 }
 
 /// When a CronJob runs next; not at all while it is suspended.

@@ -48,12 +48,12 @@ async fn set(session: &Session, cronjob: &Value, suspend: bool) -> Result<(), Pr
     let state = if suspend { "suspended" } else { "resumed" };
     if (cronjob["spec"]["suspend"] == true) == suspend {
         let is = if suspend { "is suspended already" } else { "is not suspended" };
-        return output::print(&format!("{title} {is}\n"));
+        return output::tell(&format!("{title} {is}\n"));
     }
     let path = session.path(super::KIND, meta::object::name(cronjob))?;
     let path = calls::path(&path, &[("fieldManager", "kiln-cron")]);
     let body = json!({"metadata": {"uid": cronjob["metadata"]["uid"]}, "spec": {"suspend": suspend}}).to_string();
     let payload = Payload { content_type: "application/merge-patch+json", body: body.as_bytes() };
     calls::json(&session.client, "PATCH", &path, calls::JSON, payload).await.map_err(Refusal::problem)?;
-    output::print(&format!("{title} {state}\n"))
+    output::tell(&format!("{title} {state}\n"))
 }

@@ -58,14 +58,14 @@ pub async fn run(arguments: Arguments) -> Result<Exit, Problem> {
         all_namespaces: arguments.all_namespaces,
         ..Selectors::default()
     };
-    let found = selectors.find(&arguments.objects, &session).await?;
-    if found.is_empty() {
+    let mut failures = Failures::default();
+    let found = selectors.find(&arguments.objects, &session, &mut failures).await?;
+    if found.is_empty() && failures.is_empty() {
         match arguments.all_namespaces {
             true => eprintln!("No resources found"),
             false => eprintln!("No resources found in {} namespace.", session.namespace),
         }
     }
-    let mut failures = Failures::default();
     let mut n_described = 0;
     for object in found {
         let asked_for = object.name.clone();
@@ -93,8 +93,8 @@ async fn exact_or_beginning_with(object: Object, session: &Session) -> Result<Ve
     };
     let collection = objects::collection(object.kind, object.namespace.as_deref());
     let list = calls::get(&session.client, &collection).await.map_err(Refusal::problem)?;
-    let alike =
-        objects::items(object.kind, list).into_iter().filter(|item| meta::object::name(item).starts_with(&object.name));
+    let all = objects::items(object.kind, list)?.into_iter();
+    let alike = all.filter(|item| meta::object::name(item).starts_with(&object.name));
     let alike =
         alike.map(|item| Object { name: meta::object::name(&item).into(), found: Some(item), ..object.clone() });
     let alike: Vec<Object> = alike.collect();
@@ -119,7 +119,7 @@ async fn around(kind: &dyn Kind, object: &Value, session: &Session) -> Result<Ve
     }
     let pods = objects::kind_named("pods")?;
     let path = objects::collection(pods, Some(meta::object::namespace(object)));
-    Ok(objects::items(pods, calls::get(&session.client, &path).await.map_err(Refusal::problem)?))
+    objects::items(pods, calls::get(&session.client, &path).await.map_err(Refusal::problem)?)
 }
 
 async fn events_of(object: &Value, session: &Session) -> Result<Vec<Value>, Problem> {
@@ -132,7 +132,7 @@ async fn events_of(object: &Value, session: &Session) -> Result<Vec<Value>, Prob
     }
     let collection = objects::collection(events, Some(namespace).filter(|namespace| !namespace.is_empty()));
     let path = calls::path(&collection, &[("fieldSelector", &terms.join(","))]);
-    Ok(objects::items(events, calls::get(&session.client, &path).await.map_err(Refusal::problem)?))
+    objects::items(events, calls::get(&session.client, &path).await.map_err(Refusal::problem)?)
 }
 
 /// The description of an object. Pure.

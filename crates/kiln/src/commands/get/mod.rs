@@ -9,8 +9,10 @@ use super::calls::{self, Refusal};
 use super::choice::{self, Wanted};
 use super::completion;
 use super::manifests::Files;
-use super::objects::{self, kind_of, qualified};
+use super::objects::{self, qualified};
 use super::session::{Place, Session};
+use super::targets;
+use super::writes::Failures;
 use crate::output::form::{self, Form};
 use crate::output::table::{self, Shown};
 use crate::output::{self, Exit, Problem, json, paint, sort, tabs, yaml};
@@ -83,15 +85,9 @@ pub async fn run(arguments: Arguments) -> Result<Exit, Problem> {
     if let Some(path) = &arguments.raw {
         return raw(path, &arguments.place).await;
     }
-    let from_files = arguments.files.read()?;
-    let wanted = match from_files.is_empty() {
-        true => choice::parse(&arguments.objects)?,
-        false if !arguments.objects.is_empty() => {
-            return Err(Problem::usage("objects are named either by -f or by words").remedy("leave one of them out"));
-        }
-        false => named_in(&from_files)?,
-    };
-    let names_one = wanted.iter().any(|wanted| !wanted.names.is_empty());
+    let from_files = from_files(&arguments)?;
+    let words = if from_files.is_some() { Vec::new() } else { choice::parse(&arguments.objects)? };
+    let names_one = words.iter().any(|wanted| !wanted.names.is_empty());
     if names_one && (arguments.selector.is_some() || arguments.field_selector.is_some()) {
         return Err(
             Problem::usage("selectors choose among all objects, and names are given").remedy("leave one of them out")
@@ -105,32 +101,75 @@ pub async fn run(arguments: Arguments) -> Result<Exit, Problem> {
             .remedy("name its namespace with -n, or leave the name out"));
     }
     let session = arguments.place.connect().await?;
+    let mut failures = Failures::default();
+    let wanted = match from_files {
+        Some(objects) => Asked::in_files(&objects, &session, &mut failures),
+        None => words.into_iter().map(|wanted| Asked::in_words(wanted, &session)).collect(),
+    };
     if arguments.watch || arguments.watch_only {
+        failures.end()?;
         return watch::run(&arguments, &session, &wanted).await;
     }
     let request = Request { arguments: &arguments, session: &session };
     match &arguments.output {
-        None | Some(Form::Wide) => request.tables(&wanted).await,
-        Some(form) => request.forms(form, &wanted).await,
+        None | Some(Form::Wide) => request.tables(&wanted, &mut failures).await?,
+        Some(form) => request.forms(form, &wanted, &mut failures).await?,
     }
+    failures.end()
+}
+
+/// The objects that files name, if there are any files: those that the label selector leaves.
+fn from_files(arguments: &Arguments) -> Result<Option<Vec<Value>>, Problem> {
+    if arguments.files.files.is_empty() {
+        return Ok(None);
+    }
+    if !arguments.objects.is_empty() {
+        return Err(Problem::usage("objects are named either by -f or by words").remedy("leave one of them out"));
+    }
+    if arguments.field_selector.is_some() {
+        return Err(Problem::usage("-f names objects, and --field-selector chooses among those of a type")
+            .remedy("leave one of them out"));
+    }
+    targets::with_labels(arguments.files.read()?, arguments.selector.as_deref()).map(Some)
 }
 
 async fn raw(path: &str, place: &Place) -> Result<Exit, Problem> {
+    if !path.starts_with('/') || path.parse::<http::uri::PathAndQuery>().is_err() {
+        return Err(Problem::usage(format!("{path:?} is not a path on a server"))
+            .remedy("give one like this: kiln get --raw /apis/batch/v1"));
+    }
     let session = place.connect().await?;
     let text = calls::text(&session.client, "GET", path, calls::JSON, calls::EMPTY).await;
     output::print(&text.map_err(Refusal::problem)?)?;
     Ok(Exit::Success)
 }
 
-/// The objects of files, by kind and name.
-fn named_in(objects: &[Value]) -> Result<Vec<Wanted>, Problem> {
-    let wanted = objects.iter().map(|object| {
-        let kind = kind_of(object).ok_or_else(|| objects::not_served(object))?;
-        let name = meta::object::name(object).to_owned();
-        objects::check_name(&name)?;
-        Ok(Wanted { kind, names: vec![name] })
-    });
-    wanted.collect()
+/// What is asked for: objects of one kind, or all of it that selectors leave.
+struct Asked {
+    kind: &'static dyn Kind,
+    /// Namespace, where the kind has any, and name.
+    named: Vec<(Option<String>, String)>,
+}
+
+impl Asked {
+    fn in_words(wanted: Wanted, session: &Session) -> Self {
+        let place = |name| (Some(session.namespace.clone()), name);
+        Self { kind: wanted.kind, named: wanted.names.into_iter().map(place).collect() }
+    }
+
+    /// Neighbours of one kind are asked for together, so that they come in one table.
+    fn in_files(objects: &[Value], session: &Session, failures: &mut Failures) -> Vec<Self> {
+        let mut asked: Vec<Self> = Vec::new();
+        for object in objects {
+            let Some(object) = failures.keep(targets::from_file(object, session)) else { continue };
+            let place = (object.namespace, object.name);
+            match asked.last_mut().filter(|last| choice::is_same(last.kind, object.kind)) {
+                Some(last) => last.named.push(place),
+                None => asked.push(Self { kind: object.kind, named: vec![place] }),
+            }
+        }
+        asked
+    }
 }
 
 /// One `get`, on its way.
@@ -146,19 +185,20 @@ impl Request<'_> {
     }
 
     /// The paths to ask for: one a name, or the kind's list.
-    fn paths(&self, wanted: &Wanted) -> Vec<String> {
-        let collection = self.collection(wanted.kind);
+    fn paths(&self, wanted: &Asked) -> Vec<String> {
         let include = if self.arguments.sort_by.is_some() && !self.is_in_other_form() { "Object" } else { "" };
-        if !wanted.names.is_empty() {
+        if !wanted.named.is_empty() {
             let part = self.arguments.subresource.as_ref().map_or(String::new(), |part| format!("/{part}"));
-            let path =
-                |name: &String| calls::path(&format!("{collection}/{name}{part}"), &[("includeObject", include)]);
-            return wanted.names.iter().map(path).collect();
+            let path = |(namespace, name): &(Option<String>, String)| {
+                let collection = objects::collection(wanted.kind, namespace.as_deref());
+                calls::path(&format!("{collection}/{name}{part}"), &[("includeObject", include)])
+            };
+            return wanted.named.iter().map(path).collect();
         }
         let selector = |selector: &Option<String>| selector.clone().unwrap_or_default();
         let (labels, fields) = (selector(&self.arguments.selector), selector(&self.arguments.field_selector));
         let query = [("labelSelector", labels.as_str()), ("fieldSelector", &fields), ("includeObject", include)];
-        vec![calls::path(&collection, &query)]
+        vec![calls::path(&self.collection(wanted.kind), &query)]
     }
 
     fn is_in_other_form(&self) -> bool {
@@ -178,18 +218,17 @@ impl Request<'_> {
     }
 
     /// A refusal to tell at the end; what is not there may be ignored.
-    fn note(&self, refusal: Refusal, refusals: &mut Vec<Refusal>) {
+    fn note(&self, refusal: Refusal, failures: &mut Failures) {
         if !(refusal.is_not_found() && self.arguments.ignore_not_found) {
-            refusals.push(refusal);
+            failures.keep::<()>(Err(refusal.problem()));
         }
     }
 
-    async fn tables(&self, wanted: &[Wanted]) -> Result<Exit, Problem> {
+    async fn tables(&self, wanted: &[Asked], failures: &mut Failures) -> Result<(), Problem> {
         let has_kinds = wanted.iter().any(|one| !choice::is_same(one.kind, wanted[0].kind));
-        let mut refusals = Vec::new();
         let (mut is_anything_shown, mut had_namespaces) = (false, false);
         for wanted in wanted {
-            let (columns, mut rows) = self.table(wanted, &mut refusals).await;
+            let (columns, mut rows) = self.table(wanted, failures).await;
             if let Some(path) = &self.arguments.sort_by {
                 sort::by_path(&mut rows, path, |row: &Value| &row["object"]).map_err(Problem::failed)?;
             }
@@ -205,30 +244,30 @@ impl Request<'_> {
             output::print(&format!("{gap}{}", tabs::align(&lines, tabs::TABLE)))?;
             is_anything_shown = true;
         }
-        if !is_anything_shown && refusals.is_empty() && !self.arguments.ignore_not_found {
+        if !is_anything_shown && failures.is_empty() && !self.arguments.ignore_not_found {
             self.say_that_there_is_nothing(wanted);
         }
-        end(refusals)
+        Ok(())
     }
 
     /// A kind's rows, with those of every name together.
-    async fn table(&self, wanted: &Wanted, refusals: &mut Vec<Refusal>) -> (Value, Vec<Value>) {
+    async fn table(&self, wanted: &Asked, failures: &mut Failures) -> (Value, Vec<Value>) {
         let (mut columns, mut rows) = (Value::Null, Vec::new());
         for path in self.paths(wanted) {
             match calls::json(&self.session.client, "GET", &path, calls::TABLE, calls::EMPTY).await {
-                Ok(mut answer) => {
-                    if let Value::Array(new) = answer["rows"].take() {
+                Ok(answer) => {
+                    if let Some((new_columns, new)) = failures.keep(table_of(answer)) {
                         rows.extend(new);
+                        columns = new_columns;
                     }
-                    columns = answer["columnDefinitions"].take();
                 }
-                Err(refusal) => self.note(refusal, refusals),
+                Err(refusal) => self.note(refusal, failures),
             }
         }
         (columns, rows)
     }
 
-    fn say_that_there_is_nothing(&self, wanted: &[Wanted]) {
+    fn say_that_there_is_nothing(&self, wanted: &[Asked]) {
         let is_namespaced = wanted.iter().any(|wanted| wanted.kind.names().scope == Scope::Namespaced);
         match is_namespaced && !self.arguments.all_namespaces {
             true => eprintln!("No resources found in {} namespace.", self.session.namespace),
@@ -236,15 +275,16 @@ impl Request<'_> {
         }
     }
 
-    async fn forms(&self, form: &Form, wanted: &[Wanted]) -> Result<Exit, Problem> {
-        let names_one = matches!(wanted, [wanted] if wanted.names.len() == 1);
-        let mut refusals = Vec::new();
+    async fn forms(&self, form: &Form, wanted: &[Asked], failures: &mut Failures) -> Result<(), Problem> {
+        let names_one = matches!(wanted, [wanted] if wanted.named.len() == 1);
         let mut found = Vec::new();
         for wanted in wanted {
             for path in self.paths(wanted) {
                 match calls::get(&self.session.client, &path).await {
-                    Ok(answer) => found.extend(objects::items(wanted.kind, answer)),
-                    Err(refusal) => self.note(refusal, &mut refusals),
+                    Ok(answer) => {
+                        found.extend(failures.keep(objects::items(wanted.kind, answer)).into_iter().flatten())
+                    }
+                    Err(refusal) => self.note(refusal, failures),
                 }
             }
         }
@@ -258,7 +298,7 @@ impl Request<'_> {
         if !(names_one && found.is_empty()) {
             self.print(form, found, names_one)?;
         }
-        end(refusals)
+        Ok(())
     }
 
     fn print(&self, form: &Form, mut found: Vec<Value>, names_one: bool) -> Result<(), Problem> {
@@ -277,11 +317,28 @@ impl Request<'_> {
     }
 }
 
-/// Tells every refusal; the last one is the command's end.
-fn end(mut refusals: Vec<Refusal>) -> Result<Exit, Problem> {
-    let Some(last) = refusals.pop() else { return Ok(Exit::Success) };
-    for refusal in refusals {
-        output::report(&refusal.problem());
+/// A table's columns and rows.
+fn table_of(mut answer: Value) -> Result<(Value, Vec<Value>), Problem> {
+    let Some(table) = answer.as_object_mut() else { return Err(objects::unreadable(&answer)) };
+    let rows = match table.remove("rows") {
+        Some(Value::Array(rows)) => rows,
+        _ => Vec::new(),
+    };
+    Ok((table.remove("columnDefinitions").unwrap_or_default(), rows))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_table_is_an_object() {
+        let (columns, rows) = table_of(json!({ "columnDefinitions": [1], "rows": [2, 3] })).unwrap();
+        assert_eq!((columns, rows.len()), (json!([1]), 2));
+        assert_eq!(table_of(json!({ "rows": null })).unwrap(), (Value::Null, Vec::new()));
+        for odd in [json!([]), json!("x"), json!(null)] {
+            assert_eq!(table_of(odd).unwrap_err().exit.code(), 125);
+        }
     }
-    Err(last.problem())
 }

@@ -1,20 +1,19 @@
 //! `kiln get -w`: what is there, then every change as it comes.
 
-use futures::AsyncBufReadExt;
 use kinds::Kind;
 use serde_json::Value;
 
 use super::super::calls::{self, Refusal};
-use super::super::choice::Wanted;
+use super::super::following::{Change, Collection, Follower};
 use super::super::objects;
 use super::super::session::Session;
-use super::{Arguments, Request};
+use super::{Arguments, Asked, Request};
 use crate::output::form::{self, Form};
 use crate::output::tabs::{self, Widths};
 use crate::output::{self, Exit, Problem, table};
 
 /// Prints until the reader has seen enough, the server refuses, or somebody interrupts.
-pub(super) async fn run(arguments: &Arguments, session: &Session, wanted: &[Wanted]) -> Result<Exit, Problem> {
+pub(super) async fn run(arguments: &Arguments, session: &Session, wanted: &[Asked]) -> Result<Exit, Problem> {
     let [wanted] = wanted else {
         return Err(Problem::usage("watch is only supported on individual resources and resource collections")
             .remedy("watch one type at a time"));
@@ -22,19 +21,43 @@ pub(super) async fn run(arguments: &Arguments, session: &Session, wanted: &[Want
     if arguments.sort_by.is_some() {
         return Err(Problem::usage("what changes cannot be sorted").remedy("leave out -w or --sort-by"));
     }
-    if 1 < wanted.names.len() {
+    if 1 < wanted.named.len() {
         return Err(Problem::usage("only one object can be watched by name").remedy("use a selector: -l"));
     }
     let request = Request { arguments, session };
-    if let [name] = wanted.names.as_slice() {
+    if !wanted.named.is_empty() {
         // Whether it is there at all; a watch would wait for it.
-        let path = format!("{}/{name}", request.collection(wanted.kind));
-        calls::get(&session.client, &path).await.map_err(Refusal::problem)?;
+        for path in request.paths(wanted) {
+            calls::get(&session.client, &path).await.map_err(Refusal::problem)?;
+        }
     }
+    let (mut follower, items) = Follower::begin(request.followed(wanted)).await?;
     let mut printer = Printer { request: &request, kind: wanted.kind, widths: Widths::new(), is_begun: false };
-    let mut revision = printer.list(wanted).await?;
+    if !arguments.watch_only {
+        printer.print("ADDED", &follower.columns, items)?;
+    }
     loop {
-        revision = printer.follow(wanted, revision).await?;
+        let Change { what, item } = follower.next().await?;
+        printer.print(&what, &follower.columns, vec![item])?;
+    }
+}
+
+impl Request<'_> {
+    fn followed(&self, wanted: &Asked) -> Collection<'_> {
+        let labels = self.arguments.selector.clone().unwrap_or_default();
+        let query = match wanted.named.first() {
+            Some((_, name)) => vec![("fieldSelector", format!("metadata.name={name}"))],
+            None => vec![
+                ("labelSelector", labels),
+                ("fieldSelector", self.arguments.field_selector.clone().unwrap_or_default()),
+            ],
+        };
+        let path = match wanted.named.first() {
+            Some((namespace, _)) => objects::collection(wanted.kind, namespace.as_deref()),
+            None => self.collection(wanted.kind),
+        };
+        let accept = if self.is_in_other_form() { calls::JSON } else { calls::TABLE };
+        Collection { client: &self.session.client, kind: wanted.kind, path, query, accept }
     }
 }
 
@@ -46,78 +69,11 @@ struct Printer<'a> {
 }
 
 impl Printer<'_> {
-    fn accept(&self) -> &'static str {
-        if self.request.is_in_other_form() { calls::JSON } else { calls::TABLE }
-    }
-
-    fn path(&self, wanted: &Wanted, extra: &[(&str, &str)]) -> String {
-        let arguments = self.request.arguments;
-        let labels = arguments.selector.clone().unwrap_or_default();
-        let fields = match wanted.names.first() {
-            Some(name) => format!("metadata.name={name}"),
-            None => arguments.field_selector.clone().unwrap_or_default(),
-        };
-        let query = [&[("labelSelector", labels.as_str()), ("fieldSelector", fields.as_str())], extra].concat();
-        calls::path(&self.request.collection(self.kind), &query)
-    }
-
-    /// Prints what is there, and gives the revision to go on from.
-    async fn list(&mut self, wanted: &Wanted) -> Result<String, Problem> {
-        let client = &self.request.session.client;
-        let answer = calls::json(client, "GET", &self.path(wanted, &[]), self.accept(), calls::EMPTY).await;
-        let mut answer = answer.map_err(Refusal::problem)?;
-        let revision = answer["metadata"]["resourceVersion"].as_str().unwrap_or_default().to_owned();
-        if self.request.arguments.watch_only {
-            return Ok(revision);
+    fn print(&mut self, what: &str, columns: &Value, items: Vec<Value>) -> Result<(), Problem> {
+        if !self.request.is_in_other_form() {
+            return self.rows(what, columns, &items);
         }
-        if self.request.is_in_other_form() {
-            for object in objects::items(self.kind, answer) {
-                self.object("ADDED", object)?;
-            }
-        } else if let Value::Array(rows) = answer["rows"].take() {
-            self.rows("ADDED", &answer["columnDefinitions"], &rows)?;
-        }
-        Ok(revision)
-    }
-
-    /// Prints changes until the server ends the watch, and gives the last revision seen.
-    async fn follow(&mut self, wanted: &Wanted, mut revision: String) -> Result<String, Problem> {
-        let query = [("watch", "true"), ("resourceVersion", revision.as_str()), ("allowWatchBookmarks", "true")];
-        let path = self.path(wanted, &query);
-        let stream = calls::stream(&self.request.session.client, &path, self.accept()).await;
-        let mut lines = std::pin::pin!(stream.map_err(Refusal::problem)?);
-        let mut columns = Value::Null;
-        loop {
-            let mut line = String::new();
-            let lost = |error: std::io::Error| Problem::internal("lost the server").because(error);
-            if lines.read_line(&mut line).await.map_err(lost)? == 0 {
-                return Ok(revision);
-            }
-            let unreadable = |error| Problem::internal("the server's answer is unreadable").because(error);
-            let mut event: Value = serde_json::from_str(&line).map_err(unreadable)?;
-            let what = event["type"].as_str().unwrap_or_default().to_owned();
-            let mut object = event["object"].take();
-            if what == "ERROR" {
-                let message = object["message"].as_str().unwrap_or("the watch has failed");
-                return Err(Problem::failed(message.to_owned()));
-            }
-            let version = object
-                .pointer("/metadata/resourceVersion")
-                .or(object.pointer("/rows/0/object/metadata/resourceVersion"));
-            if let Some(version) = version.and_then(Value::as_str).filter(|version| !version.is_empty()) {
-                version.clone_into(&mut revision);
-            }
-            match (what.as_str(), object["rows"].take()) {
-                ("BOOKMARK", _) => {}
-                (what, Value::Array(rows)) => {
-                    if object["columnDefinitions"].is_array() {
-                        columns = object["columnDefinitions"].take();
-                    }
-                    self.rows(what, &columns, &rows)?;
-                }
-                (what, _) => self.object(what, object)?,
-            }
-        }
+        items.into_iter().try_for_each(|object| self.object(what, object))
     }
 
     fn rows(&mut self, what: &str, columns: &Value, rows: &[Value]) -> Result<(), Problem> {

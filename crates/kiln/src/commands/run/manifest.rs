@@ -99,16 +99,22 @@ pub fn overlay(job: &mut Value, given: &FromImage) -> Result<(), Problem> {
         job["metadata"]["name"] = json!(name);
     }
     if let Some(limit) = given.backoff_limit {
-        job["spec"]["backoffLimit"] = json!(limit);
+        match &mut job["spec"] {
+            spec @ Value::Null => *spec = json!({ "backoffLimit": limit }),
+            Value::Object(spec) => drop(spec.insert("backoffLimit".into(), json!(limit))),
+            // The server says what is wrong with it.
+            _ => {}
+        }
     }
     let extra = from_image(&FromImage { image: "x".into(), env: given.env.clone(), ..FromImage::default() })?;
     let extra = extra.job["spec"]["template"]["spec"]["containers"][0]["env"].as_array().cloned().unwrap_or_default();
-    let containers = job["spec"]["template"]["spec"]["containers"].as_array_mut().into_iter().flatten();
+    let containers = job.pointer_mut("/spec/template/spec/containers").and_then(Value::as_array_mut);
+    let containers = containers.into_iter().flatten().filter_map(Value::as_object_mut);
     for container in containers.filter(|_| !extra.is_empty()) {
-        let mut env = container["env"].as_array().cloned().unwrap_or_default();
+        let mut env = container.get("env").and_then(Value::as_array).cloned().unwrap_or_default();
         env.retain(|old| extra.iter().all(|new| new["name"] != old["name"]));
         env.extend(extra.iter().cloned());
-        container["env"] = Value::Array(env);
+        container.insert("env".into(), Value::Array(env));
     }
     Ok(())
 }
@@ -154,6 +160,17 @@ mod tests {
         assert_eq!(job["metadata"]["generateName"], "busybox-");
         assert_eq!(job["spec"]["backoffLimit"], 0);
         assert_eq!(job["spec"]["template"]["spec"]["containers"][0]["command"], json!(["ls"]));
+    }
+
+    #[test]
+    fn odd_jobs_are_left_to_the_server() {
+        let given = FromImage { env: vec!["X=1".into()], backoff_limit: Some(2), ..FromImage::default() };
+        for text in
+            ["spec: x", "spec: []", "spec: {template: []}", "spec: {template: {spec: {containers: [1, x]}}}", "a: b"]
+        {
+            let mut job = parse(&format!("kind: Job\n{text}"), "x.yaml").unwrap().job;
+            overlay(&mut job, &given).unwrap();
+        }
     }
 
     #[test]
