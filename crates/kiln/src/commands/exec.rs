@@ -15,12 +15,11 @@ use tokio::sync::mpsc;
 
 use super::calls::Refusal;
 use super::completion;
+use super::logs::choose::{self, Containers};
 use super::objects::{self, kind_named};
 use super::session::{Place, Session};
 use crate::output::{Exit, Problem};
 
-/// The annotation that names a pod's most interesting container.
-const DEFAULT_CONTAINER: &str = "kubectl.kubernetes.io/default-container";
 const PIECE: usize = 16 * 1024;
 
 /// Run a program in a container
@@ -96,14 +95,14 @@ impl Whom {
             let text = format!("cannot {doing} a container in a completed pod; current phase is {phase}");
             return Err(Problem::failed(text).remedy("kiln logs shows what it has printed"));
         }
-        let chosen = choose(&pod, self.container.as_deref())?;
-        if let (Some(others), false) = (&chosen.defaulted, self.quiet) {
-            eprintln!("Defaulted container {:?} out of: {others}", chosen.name);
+        let (container, note) = choose(&pod, self.container.as_deref())?;
+        if let (Some(note), false) = (&note, self.quiet) {
+            eprintln!("{note}");
         }
-        let has_terminal = self.has_terminal(is_attach.then(|| has_tty(&pod, &chosen.name)), &chosen.name);
+        let has_terminal = self.has_terminal(is_attach.then(|| has_tty(&pod, &container)), &container);
         // A terminal has one output.
         let parameters = AttachParams::default().stdin(self.stdin).stdout(true).stderr(!has_terminal);
-        let parameters = parameters.tty(has_terminal).container(chosen.name);
+        let parameters = parameters.tty(has_terminal).container(container);
         Ok(Target { api, pod: pod.metadata.name.unwrap_or_default(), parameters, is_quiet: self.quiet })
     }
 }
@@ -165,40 +164,11 @@ async fn pod(word: &str, api: &Api<Pod>, session: &Session) -> Result<Pod, Probl
     }
 }
 
-/// A container of a pod.
-#[derive(Debug, PartialEq)]
-struct Chosen {
-    name: String,
-    /// All that there are, if nobody said which.
-    defaulted: Option<String>,
-}
-
-fn choose(pod: &Pod, wanted: Option<&str>) -> Result<Chosen, Problem> {
-    let spec = pod.spec.as_ref();
-    let of_pod: Vec<&str> =
-        spec.iter().flat_map(|spec| &spec.containers).map(|container| container.name.as_str()).collect();
-    let inits = spec.iter().flat_map(|spec| spec.init_containers.iter().flatten());
-    let all: Vec<&str> = of_pod.iter().copied().chain(inits.map(|container| container.name.as_str())).collect();
-    if let Some(wanted) = wanted {
-        return match all.contains(&wanted) {
-            true => Ok(Chosen { name: wanted.to_owned(), defaulted: None }),
-            false => {
-                let name = pod.metadata.name.as_deref().unwrap_or_default();
-                let text = format!("container {wanted} is not valid for pod {name}");
-                Err(Problem::failed(text).remedy(format!("it has: {}", all.join(", "))))
-            }
-        };
-    }
-    let annotated = pod.metadata.annotations.as_ref().and_then(|all| all.get(DEFAULT_CONTAINER)).map(String::as_str);
-    if let Some(annotated) = annotated.filter(|name| all.contains(name)) {
-        return Ok(Chosen { name: annotated.to_owned(), defaulted: None });
-    }
-    let shown = || {
-        let inits = all[of_pod.len()..].iter().map(|name| format!("{name} (init)"));
-        of_pod.iter().map(|name| (*name).to_owned()).chain(inits).collect::<Vec<_>>().join(", ")
-    };
-    let first = of_pod.first().ok_or_else(|| Problem::failed("the pod has no containers"))?;
-    Ok(Chosen { name: (*first).to_owned(), defaulted: (1 < all.len()).then(shown) })
+/// The container that is meant, and a word about a choice among several.
+fn choose(pod: &Pod, wanted: Option<&str>) -> Result<(String, Option<String>), Problem> {
+    let (names, note) = choose::containers(pod, wanted.map_or(Containers::Default, Containers::Named))?;
+    let name = names.into_iter().next().ok_or_else(|| Problem::failed("the pod has no containers"))?;
+    Ok((name, note))
 }
 
 /// Passes everything on until the program has ended.
@@ -343,25 +313,15 @@ mod tests {
     use super::*;
     use serde_json::{Value, json};
 
-    fn chosen(pod: Value, wanted: Option<&str>) -> Result<Chosen, String> {
-        choose(&serde_json::from_value(pod).unwrap(), wanted).map_err(|problem| problem.what)
-    }
-
     #[test]
-    fn containers_are_chosen_as_kubectl_chooses_them() {
-        let pod = |names: &[&str], annotation: Option<&str>| {
-            let containers: Vec<Value> = names.iter().map(|name| json!({"name": name})).collect();
-            json!({"metadata": {"name": "p", "annotations": annotation.map(|name| json!({DEFAULT_CONTAINER: name}))},
-                "spec": {"containers": containers, "initContainers": [{"name": "i"}]}})
+    fn a_program_runs_in_one_container() {
+        let pod = |containers: Value| {
+            serde_json::from_value(json!({"metadata": {"name": "p"}, "spec": {"containers": containers}})).unwrap()
         };
-        let named = |name: &str| Ok(Chosen { name: name.into(), defaulted: None });
-        assert_eq!(chosen(pod(&["a", "b"], None), Some("b")), named("b"));
-        assert_eq!(chosen(pod(&["a", "b"], None), Some("i")), named("i"));
-        assert_eq!(chosen(pod(&["a"], None), Some("x")), Err("container x is not valid for pod p".into()));
-        assert_eq!(chosen(pod(&["a", "b"], Some("b")), None), named("b"));
-        let defaulted = Ok(Chosen { name: "a".into(), defaulted: Some("a, b, i (init)".into()) });
-        assert_eq!(chosen(pod(&["a", "b"], Some("gone")), None), defaulted);
-        assert_eq!(chosen(json!({"metadata": {}, "spec": {"containers": [{"name": "a"}]}}), None), named("a"));
+        let two = pod(json!([{"name": "a"}, {"name": "b"}]));
+        assert_eq!(choose(&two, Some("b")).unwrap(), ("b".into(), None));
+        assert_eq!(choose(&two, None).unwrap(), ("a".into(), Some("Defaulted container \"a\" out of: a, b".into())));
+        assert_eq!(choose(&pod(json!([])), None).unwrap_err().what, "the pod has no containers");
     }
 
     #[test]

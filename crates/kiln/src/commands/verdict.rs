@@ -73,6 +73,12 @@ pub fn judge(job: &Job, pods: &[&Pod]) -> Verdict {
     Verdict::Running
 }
 
+/// Whether a container waits for what does not come by itself.
+pub fn is_stuck(status: &ContainerStatus) -> bool {
+    let waiting = status.state.as_ref().and_then(|state| state.waiting.as_ref());
+    waiting.and_then(|waiting| waiting.reason.as_deref()).is_some_and(|reason| STUCK.contains(&reason))
+}
+
 /// What pods wait for in vain on a server that nobody else can reach: nothing there will be made, freed or joined for them.
 /// `unmounted` says of pods, by uid, why their volumes cannot be set up; `node` is the one node's name.
 pub fn in_vain(pods: &[&Pod], unmounted: &BTreeMap<String, String>, node: &str, now: Timestamp) -> Option<Verdict> {

@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 
-use crate::support::{Kubectl, Server, kiln, kubectl, stderr, stdout};
+use crate::support::{Kubectl, Server, kiln, kubectl, stderr, stdout, wait_for};
 use crate::{all_same, difference, ok, ours};
 
 /// Objects of many kinds and states. They are made, and have come to rest, before anybody looks.
@@ -517,6 +517,60 @@ fn logs_of_a_job_are_those_of_all_its_pods_to_its_end() {
         server.ok(&kubectl, &["delete", "job", "long"]);
     });
     assert_eq!(seen, ["begun"]);
+}
+
+#[test]
+fn following_waits_for_what_has_yet_to_start_and_says_what_never_will() {
+    let kubectl = kubectl();
+    let server = Server::start();
+    let pods = r#"
+apiVersion: v1
+kind: Pod
+metadata: {name: prepared}
+spec:
+  restartPolicy: Never
+  initContainers: [{name: before, image: kiln/host, command: [sh, -c, "echo prepares; sleep 3"]}]
+  containers: [{name: main, image: kiln/host, command: [sh, -c, "echo works"]}]
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: stuck}
+spec:
+  restartPolicy: Never
+  containers: [{name: main, image: "127.0.0.1:1/none:1"}]
+"#;
+    assert!(server.with_input(&kubectl, &["create", "-f", "-"], pods).status.success());
+    wait_for("the init container", || {
+        let running = "jsonpath={.status.initContainerStatuses[0].state.running}";
+        (!server.ok(&kubectl, &["get", "pod", "prepared", "-o", running]).is_empty()).then_some(())
+    });
+    assert_eq!(ok(&server, &["logs", "-f", "--all-containers", "prepared"]), "prepares\nworks\n");
+    let stuck = ours(&server, &["logs", "-f", "--all-containers", "stuck"]).output().unwrap();
+    assert_eq!(stuck.status.code(), Some(1), "{}", stderr(&stuck));
+    assert!(stderr(&stuck).contains("container \"main\" in pod \"stuck\" is waiting to start"), "{}", stderr(&stuck));
+}
+
+#[test]
+fn a_tail_is_of_what_ran_when_following_began() {
+    let kubectl = kubectl();
+    let server = Server::start();
+    let job = r#"
+apiVersion: batch/v1
+kind: Job
+metadata: {name: retry}
+spec:
+  backoffLimit: 1
+  template:
+    spec:
+      restartPolicy: OnFailure
+      containers: [{name: main, image: kiln/host, command: [sh, -c, "echo a; echo b; echo c; sleep 3; exit 1"]}]
+"#;
+    assert!(server.with_input(&kubectl, &["create", "-f", "-"], job).status.success());
+    wait_for("the first run's output", || {
+        let output = server.kubectl(&kubectl, &["logs", "job/retry"]).output().unwrap();
+        (stdout(&output) == "a\nb\nc\n").then_some(())
+    });
+    assert_eq!(ok(&server, &["logs", "-f", "job/retry", "--tail=1"]), "c\na\nb\nc\n");
 }
 
 /// Lines of a watch, until there are as many; whoever watches is then killed.

@@ -34,10 +34,12 @@ pub fn containers(pod: &Pod, wanted: Containers<'_>) -> Result<(Vec<String>, Opt
             Ok((vec![name.into()], None))
         }
         Containers::Named(name) => Err(Problem::failed(format!("container {name} is not valid for pod {pod_name}"))
-            .remedy(format!("it has {}", own.join(", ")))),
+            .remedy(format!("it has {}", [&own[..], &initial[..], &later[..]].concat().join(", ")))),
         Containers::Default => {
             let annotation = pod.metadata.annotations.as_ref().and_then(|all| all.get(DEFAULT_CONTAINER));
-            if let Some(name) = annotation.filter(|name| own.contains(&name.as_str())) {
+            if let Some(name) =
+                annotation.filter(|name| [&own[..], &initial[..], &later[..]].concat().contains(&name.as_str()))
+            {
                 return Ok((vec![name.clone()], None));
             }
             let first = own.first().map(|name| (*name).to_owned());

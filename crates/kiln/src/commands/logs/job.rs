@@ -13,7 +13,7 @@ use super::choose::{self, Containers};
 use super::{Arguments, print_pod, read};
 use crate::commands::calls::Refusal;
 use crate::commands::session::Session;
-use crate::commands::streams::{Followers, Line, Output};
+use crate::commands::streams::{self, Followers, LINES_AHEAD, Line, Output};
 use crate::commands::verdict::{self, Verdict};
 use crate::output::{self, Exit, Problem};
 
@@ -92,7 +92,7 @@ async fn follow(
     containers: Containers<'_>,
     session: &Session,
 ) -> Result<Exit, Problem> {
-    let (lines, mut printed) = tokio::sync::mpsc::unbounded_channel();
+    let (lines, mut printed) = tokio::sync::mpsc::channel(LINES_AHEAD);
     let (client, namespace) = (session.client.clone(), session.namespace.clone());
     let mut followers = Followers::new(client, namespace, Output::Together, arguments.options(), lines);
     let prefix = |pod: &Pod, container: &str| match arguments.prefix {
@@ -116,13 +116,14 @@ async fn follow(
     };
     loop {
         tokio::select! {
-            biased;
             Some(line) = printed.recv() => print_line(&line)?,
             event = pods.try_next() => match event {
                 Ok(Some(watcher::Event::Apply(pod) | watcher::Event::InitApply(pod))) => {
                     known.insert(pod.metadata.name.clone().unwrap_or_default(), pod);
                     followers.follow_started(known.values(), is_wanted, prefix);
                 }
+                // What comes now was not there when following began.
+                Ok(Some(watcher::Event::InitDone)) => followers.begins_are_wanted(),
                 Ok(_) => {}
                 Err(error) => tell(error),
             },
@@ -144,9 +145,12 @@ async fn follow(
     if let Ok(pods) = pods_of(job, session).await {
         followers.follow_started(&pods, is_wanted, prefix);
     }
-    let _tasks = followers.finish();
+    let tasks = followers.finish();
     while let Some(line) = printed.recv().await {
         print_line(&line)?;
+    }
+    for problem in streams::problems(tasks).await {
+        eprintln!("warning: a part of the log is missing: {}", problem.what);
     }
     Ok(Exit::Success)
 }

@@ -1,7 +1,8 @@
 //! `kiln logs`: what containers printed; of a Job, what all its pods printed, retries included, to the Job's end.
 
-mod choose;
+pub(super) mod choose;
 mod job;
+mod pods;
 
 use std::time::Duration;
 
@@ -15,7 +16,6 @@ use super::calls::{self, Refusal};
 use super::completion;
 use super::objects::{self, kind_named};
 use super::session::{Place, Session};
-use super::streams::{Followers, Output};
 use crate::output::{self, Exit, Problem};
 
 /// Lines of a log that a selector's pods show, unless --tail says otherwise.
@@ -114,7 +114,7 @@ pub async fn run(arguments: Arguments) -> Result<Exit, Problem> {
             Ok(Exit::Success)
         }
         Source::Pods(pods) if arguments.follow && (1 < pods.len() || arguments.all_containers) => {
-            follow(&pods, &arguments, containers, &session).await
+            pods::follow(pods, &arguments, containers, &session).await
         }
         Source::Pods(pods) => {
             for pod in &pods {
@@ -211,23 +211,4 @@ async fn copy(
         }
         output::write_bytes(&bytes)?;
     }
-}
-
-/// Several containers at once, until all of them have ended.
-async fn follow(
-    pods: &[Pod],
-    arguments: &Arguments,
-    containers: Containers<'_>,
-    session: &Session,
-) -> Result<Exit, Problem> {
-    let (lines, mut printed) = tokio::sync::mpsc::unbounded_channel();
-    let (client, namespace) = (session.client.clone(), session.namespace.clone());
-    let mut followers = Followers::new(client, namespace, Output::Together, arguments.options(), lines);
-    let prefix = |pod: &Pod, container: &str| arguments.prefix.then(|| choose::prefix(pod, container));
-    followers.follow_started(pods, |pod, container| choose::is_wanted(pod, container, containers), prefix);
-    let _tasks = followers.finish();
-    while let Some(line) = printed.recv().await {
-        job::print_line(&line)?;
-    }
-    Ok(Exit::Success)
 }

@@ -12,7 +12,7 @@ use kube::runtime::watcher;
 use parking_lot::Mutex;
 
 use crate::commands::objects::request;
-use crate::commands::streams::{Followers, Line, Output};
+use crate::commands::streams::{Followers, LINES_AHEAD, Line, Output};
 use crate::commands::verdict::{self, Ended, Verdict};
 use crate::output::Problem;
 use crate::output::progress::Progress;
@@ -51,7 +51,7 @@ pub async fn to_the_end(
     let name = job.metadata.name.clone().unwrap_or_default();
     let namespace = job.metadata.namespace.clone().unwrap_or_default();
     let uid = job.metadata.uid.clone().unwrap_or_default();
-    let (lines, mut printed) = tokio::sync::mpsc::unbounded_channel();
+    let (lines, mut printed) = tokio::sync::mpsc::channel(LINES_AHEAD);
     let is_prefixed = prefixed(&job);
     let mut logs = Followers::new(client.clone(), namespace.clone(), Output::Apart, Vec::new(), lines);
     let follow_started = |logs: &mut Followers, pods: &BTreeMap<String, Pod>| {
@@ -78,7 +78,6 @@ pub async fn to_the_end(
             break verdict;
         }
         tokio::select! {
-            biased;
             Some(line) = printed.recv() => print(&line, progress, &tail),
             event = jobs.try_next() => world.job_event(event.map_err(lost)?, &uid),
             event = pods.try_next() => {
@@ -97,13 +96,21 @@ pub async fn to_the_end(
     };
     follow_started(&mut logs, &world.pods);
     let mut tasks = logs.finish();
-    let drained = tokio::time::timeout(LOGS_TRAIL, async {
-        while let Some(line) = printed.recv().await {
-            print(&line, progress, &tail);
+    let mut left = LOGS_TRAIL;
+    loop {
+        let asked = Instant::now();
+        match tokio::time::timeout(left, printed.recv()).await {
+            // The time that printing takes is its reader's, and does not count.
+            Ok(Some(line)) => {
+                left = left.saturating_sub(asked.elapsed());
+                print(&line, progress, &tail);
+            }
+            Ok(None) => break,
+            Err(_) => {
+                progress.note("warning: the end of the log may be missing");
+                break;
+            }
         }
-    });
-    if drained.await.is_err() {
-        progress.note("warning: the end of the log may be missing");
     }
     tasks.abort_all();
     let last_lines = match &verdict {
