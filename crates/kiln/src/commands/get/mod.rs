@@ -93,7 +93,7 @@ pub async fn run(arguments: Arguments) -> Result<Exit, Problem> {
             Problem::usage("selectors choose among all objects, and names are given").remedy("leave one of them out")
         );
     }
-    if !names_one && arguments.subresource.is_some() {
+    if !names_one && from_files.is_none() && arguments.subresource.is_some() {
         return Err(Problem::usage("--subresource is a part of one object").remedy("name the object, e.g. job/pi"));
     }
     if names_one && arguments.all_namespaces {
