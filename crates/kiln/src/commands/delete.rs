@@ -38,7 +38,7 @@ pub struct Arguments {
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value_t = true, default_missing_value = "true", action = clap::ArgAction::Set)]
     wait: bool,
     /// Give up waiting after this long; 0 does not
-    #[arg(long, value_name = "DURATION", value_parser = super::parse_duration, default_value = "0")]
+    #[arg(long, value_name = "DURATION", value_parser = super::parse_patience, allow_hyphen_values = true, default_value = "0")]
     timeout: Duration,
     /// What is not there is no error
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true")]

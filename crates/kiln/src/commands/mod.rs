@@ -231,6 +231,15 @@ fn parse_duration(text: &str) -> Result<Duration, String> {
     Duration::try_from(span).map_err(|_| "a timeout cannot be negative".into())
 }
 
+/// How long to wait for something. As kubectl: a negative time is a week.
+fn parse_patience(text: &str) -> Result<Duration, String> {
+    const WEEK: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+    match text.strip_prefix('-') {
+        Some(positive) => parse_duration(positive).map(|_| WEEK),
+        None => parse_duration(text),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -239,6 +248,9 @@ mod tests {
     fn durations_read_as_people_write_them() {
         assert_eq!(parse_duration("90"), Ok(Duration::from_secs(90)));
         assert_eq!(parse_duration("90s"), Ok(Duration::from_secs(90)));
+        assert_eq!(parse_patience("-1s"), Ok(Duration::from_secs(604_800)));
+        assert_eq!(parse_patience("2s"), Ok(Duration::from_secs(2)));
+        assert!(parse_patience("-x").is_err() && parse_duration("-1s").is_err());
         assert_eq!(parse_duration("1h30m"), Ok(Duration::from_secs(5400)));
         assert_eq!(parse_duration("soon"), Err("\"soon\" is not a duration such as 90s, 5m or 1h".into()));
     }

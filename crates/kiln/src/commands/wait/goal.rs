@@ -49,6 +49,8 @@ fn json_path(text: &str) -> Result<Goal, String> {
             None => (text.to_owned(), None),
         },
     };
+    // As kubectl: quotes around the value are the shell's affair, or nobody's.
+    let value = value.map(|value| value.trim_matches(['\'', '"']));
     if value == Some("") {
         return Err("jsonpath wait value cannot be empty".into());
     }
@@ -102,6 +104,8 @@ pub enum Why {
     Ended(String),
     /// It is a suspended Job, which goes on when somebody resumes it.
     Suspended,
+    /// The template does not fit the object.
+    Unanswerable(String),
 }
 
 /// Conditions that only what happens to a Job before its end can make true.
@@ -119,7 +123,10 @@ pub fn judge(goals: &[Goal], seen: Seen<'_>, through_suspension: bool) -> Answer
     match seen {
         Seen::NotYet => Answer::NotYet,
         Seen::Gone => Answer::Never(Why::Deleted),
-        Seen::Here(object) => never(goals, object, through_suspension).map_or(Answer::NotYet, Answer::Never),
+        Seen::Here(object) => {
+            let misfit = goals.iter().find_map(|goal| misfit(goal, object));
+            misfit.or_else(|| never(goals, object, through_suspension)).map_or(Answer::NotYet, Answer::Never)
+        }
     }
 }
 
@@ -138,6 +145,12 @@ fn is_met(goal: &Goal, seen: Seen<'_>) -> bool {
         }
         (Goal::Condition { .. } | Goal::JsonPath { .. } | Goal::Delete | Goal::Create, _) => false,
     }
+}
+
+/// What is wrong with a template where it meets the object. kubectl does not wait for that to change either.
+fn misfit(goal: &Goal, object: &Value) -> Option<Why> {
+    let Goal::JsonPath { template, .. } = goal else { return None };
+    template.values(object).err().map(Why::Unanswerable)
 }
 
 /// A condition that speaks of the present generation, where it says of which it speaks.
@@ -228,12 +241,21 @@ mod tests {
             ("jsonpath={.status.phase}", true),
             ("jsonpath={.status.none}", false),
             ("jsonpath={.status.n}=3", true),
+            ("jsonpath={.status.phase}=\"Running\"", true),
+            ("jsonpath={.status.phase}='Running'", true),
             ("jsonpath={.status.conditions[?(@.type==\"B\")].type}=B", true),
             ("jsonpath={.status.conditions[*].type}=A", false),
         ] {
             let expect = if is_met { Answer::Met(0) } else { Answer::NotYet };
             assert_eq!(judge(&goals(&[wanted]), Seen::Here(&pod), false), expect, "{wanted}");
         }
+    }
+
+    #[test]
+    fn a_template_that_does_not_fit_ends_the_waiting() {
+        let pod = json!({ "kind": "Pod", "status": { "phase": "Running", "conditions": [{ "type": "A" }] } });
+        let answer = judge(&goals(&["jsonpath={.status.conditions[7].type}=A"]), Seen::Here(&pod), false);
+        assert!(matches!(answer, Answer::Never(Why::Unanswerable(_))), "{answer:?}");
     }
 
     #[test]

@@ -33,7 +33,7 @@ pub struct Arguments {
     #[arg(long = "for", value_name = "WHAT")]
     goals: Vec<Goal>,
     /// Give up after this long: 90s, 5m, 1h; 0 looks once
-    #[arg(long, value_name = "DURATION", value_parser = super::parse_duration, default_value = "30s")]
+    #[arg(long, value_name = "DURATION", value_parser = super::parse_patience, allow_hyphen_values = true, default_value = "30s")]
     timeout: Duration,
     /// Only objects with these labels
     #[arg(short = 'l', long, value_name = "SELECTOR", conflicts_with = "all")]
@@ -122,6 +122,14 @@ async fn find(client: &kube::Client, named: Named<'_>, arguments: &Arguments) ->
     let namespace = (kind.names().scope == Scope::Namespaced).then_some(namespace);
     if let Some(name) = named.name {
         objects::check_name(name)?;
+        if arguments.selector.is_some() || arguments.all {
+            return Err(Problem::usage("name cannot be provided when a selector is specified")
+                .remedy("leave out the names, or the selector"));
+        }
+        if arguments.all_namespaces {
+            return Err(Problem::usage("a resource cannot be retrieved by name across all namespaces")
+                .remedy("name its namespace with -n"));
+        }
         return Ok(vec![Awaited { kind, namespace, name: name.into() }]);
     }
     if arguments.selector.is_none() && !arguments.all {
@@ -283,6 +291,9 @@ async fn met(
 async fn never(client: &kube::Client, object: &Awaited, why: &Why, last: Option<&Value>) -> Result<Exit, Problem> {
     let title = object.title();
     match why {
+        Why::Unanswerable(cause) => {
+            Err(Problem::failed(format!("what is waited for cannot be looked for in {title}")).because(cause))
+        }
         Why::Deleted => Err(Problem::failed(format!("{title} was deleted"))),
         Why::Ended(how) => Err(Problem::failed(format!("{title} has ended, and what is waited for will not come: {how}"))),
         Why::Suspended => Err(Problem::failed(format!("{title} is suspended, so it does not go on by itself")).remedy(format!(
