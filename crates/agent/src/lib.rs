@@ -35,6 +35,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
 
 /// What the agent is given.
 pub struct Config {
@@ -122,20 +123,18 @@ impl Agent {
             }
         };
         let sockets = self.dns.lock().take();
-        let answer_names = async {
-            if let (Some(sockets), Some(names)) = (sockets, self.context.names.clone()) {
-                let services = dns::follow_services(self.context.client.clone(), names.clone());
-                tokio::join!(dns::serve(sockets, names), services);
-            }
-            std::future::pending::<()>().await;
-        };
+        // Tasks of their own, so that no flood of questions keeps pods waiting; they end with this function.
+        let mut answering = JoinSet::new();
+        if let (Some(sockets), Some(names)) = (sockets, self.context.names.clone()) {
+            answering.spawn(dns::follow_services(self.context.client.clone(), names.clone()));
+            answering.spawn(dns::serve(sockets, names));
+        }
         // None but the last ends by itself; all end with the pods.
         tokio::select! {
             // In order, not at random: simulations repeat.
             biased;
             () = keep_registered(&self.context) => {}
             () = pin!(post_events) => {}
-            () = pin!(answer_names) => {}
             () = volumes::provisioner::run(self.context.clone()) => {}
             () = pod::run(self.context.clone(), shutdown) => {}
         }

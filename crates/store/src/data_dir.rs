@@ -135,6 +135,24 @@ pub fn holder(path: &Path) -> io::Result<Option<u32>> {
     }
 }
 
+/// Makes the directory if there is none, private as [`DataDir::lock`] has it; one that holds what is not kiln's is refused.
+pub fn prepare(path: &Path) -> Result<(), OpenError> {
+    make_private(path)?;
+    if is_ours(path) || is_empty(path)? {
+        return Ok(());
+    }
+    Err(OpenError::failed(path, "it holds files that are not kiln's: name a directory of its own".to_owned()))
+}
+
+fn is_ours(path: &Path) -> bool {
+    [LOCK_FILE, DATABASE_FILE, LOG_FILE].iter().any(|name| path.join(name).exists())
+}
+
+fn is_empty(path: &Path) -> Result<bool, OpenError> {
+    let entries = fs::read_dir(path).map_err(|error| OpenError::failed(path, error))?;
+    Ok(entries.take(1).count() == 0)
+}
+
 /// The directory holds secrets. One that others can read is made private, unless it looks like somebody else's.
 fn make_private(path: &Path) -> Result<(), OpenError> {
     let failed = |error: io::Error| OpenError::failed(path, error);
@@ -149,9 +167,7 @@ fn make_private(path: &Path) -> Result<(), OpenError> {
     if mode & 0o077 == 0 {
         return Ok(());
     }
-    let is_ours = [LOCK_FILE, DATABASE_FILE, LOG_FILE].iter().any(|name| path.join(name).exists());
-    let is_empty = fs::read_dir(path).map_err(failed)?.next().is_none();
-    if !(is_ours || is_empty) {
+    if !(is_ours(path) || is_empty(path)?) {
         let mode = mode & 0o7777;
         let reason = format!(
             "others may enter this directory (mode {mode:04o}) and it holds files that are not kiln's: \
@@ -179,6 +195,25 @@ mod tests {
 
     fn mode_of(path: &Path) -> u32 {
         fs::metadata(path).unwrap().permissions().mode() & 0o7777
+    }
+
+    #[test]
+    fn a_directory_of_somebody_else_is_not_prepared() {
+        let temp = tempfile::tempdir().unwrap();
+        let dir = temp.path().join("new/deep");
+        prepare(&dir).unwrap();
+        prepare(&dir).unwrap();
+        assert_eq!(mode_of(&dir), 0o700);
+        fs::set_permissions(&dir, fs::Permissions::from_mode(0o755)).unwrap();
+        prepare(&dir).unwrap();
+        assert_eq!(mode_of(&dir), 0o700, "there is nothing in it");
+        drop(DataDir::lock(&dir).unwrap());
+        fs::write(dir.join("server.log"), "").unwrap();
+        prepare(&dir).unwrap();
+        fs::write(temp.path().join("server.log"), "theirs").unwrap();
+        fs::set_permissions(temp.path(), fs::Permissions::from_mode(0o700)).unwrap();
+        let error = prepare(temp.path()).unwrap_err().to_string();
+        assert!(error.contains("not kiln's"), "{error}");
     }
 
     #[test]

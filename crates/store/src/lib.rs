@@ -28,7 +28,7 @@ mod data_dir;
 mod database;
 mod reserve;
 
-pub use data_dir::{OpenError, holder};
+pub use data_dir::{OpenError, holder, prepare};
 pub use envelope::Envelope;
 pub use options::Options;
 pub use record::{Event, Range, Record};

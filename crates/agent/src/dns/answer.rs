@@ -13,6 +13,9 @@ const UDP: usize = 512;
 /// And at most to one who says so: more would come in fragments.
 const MAX_UDP: usize = 1_232;
 
+/// Bytes before the question.
+const HEADER: usize = 12;
+
 /// How a question came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Transport {
@@ -42,7 +45,15 @@ pub enum Reply {
 
 /// Answers a packet.
 pub fn answer(names: &Names, packet: &[u8], transport: Transport) -> Reply {
-    let Ok(query) = Packet::parse(packet) else { return malformed(packet) };
+    let Some(end) = question_end(packet).filter(|end| *end <= packet.len() && has_little(packet)) else {
+        return malformed(packet);
+    };
+    let Ok(query) = Packet::parse(packet) else {
+        // Kinds of records that nobody here has heard of: of others' names others may have.
+        let name = plain_name(&packet[HEADER..end]);
+        let is_question = packet[2] & 0x80 == 0;
+        return if is_question && names.find(&name) == Found::Beyond { Reply::Forward } else { malformed(packet) };
+    };
     if query.has_flags(PacketFlag::RESPONSE) {
         return Reply::Silence;
     }
@@ -110,6 +121,35 @@ fn follow(query: &Packet, question: &Question, name: &str, aliases: Vec<(String,
         Ok(question) => Reply::Follow { question, aliases },
         Err(_) => failure(query, RCODE::ServerFailure),
     }
+}
+
+/// Where the only question of a packet ends. Names in it are written out.
+pub(super) fn question_end(packet: &[u8]) -> Option<usize> {
+    let mut at = HEADER;
+    loop {
+        match usize::from(*packet.get(at)?) {
+            0 => return Some(at + 5),
+            length @ 1..=63 => at += 1 + length,
+            _ => return None,
+        }
+    }
+}
+
+/// A question has one question, and at most what says how long the answer may be (as miekg/dns accepts messages).
+fn has_little(packet: &[u8]) -> bool {
+    let count = |at: usize| packet.get(at..at + 2).map(|count| u16::from_be_bytes([count[0], count[1]]));
+    count(6) <= Some(1) && count(8) <= Some(1) && count(10) <= Some(2)
+}
+
+/// A name that is written out.
+fn plain_name(mut question: &[u8]) -> String {
+    let mut labels = Vec::new();
+    while let Some((length @ 1.., rest)) = question.split_first().map(|(length, rest)| (usize::from(*length), rest)) {
+        let Some((label, rest)) = rest.split_at_checked(length) else { break };
+        labels.push(String::from_utf8_lossy(label).into_owned());
+        question = rest;
+    }
+    labels.join(".")
 }
 
 /// What cannot be read is told so, if it is as long as a header.

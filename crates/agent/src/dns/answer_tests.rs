@@ -175,6 +175,20 @@ fn odd_packets_are_refused_or_ignored() {
     let mut chaos = good.clone();
     *chaos.last_mut().unwrap() = 3;
     assert_eq!(answered(&chaos), "Refused");
+    // A kind of record that the parser does not know (TLSA), of others' names and of ours.
+    let unknown = |name: &str| {
+        let mut packet = question(name, TYPE::A);
+        let at = packet.len() - 3;
+        packet[at] = 52;
+        answered(&packet)
+    };
+    assert_eq!(
+        (unknown("example.org").as_str(), unknown("db.n.svc.cluster.local").as_str()),
+        ("Forward", "FormatError")
+    );
+    let mut many = good.clone();
+    many[11] = 3;
+    assert_eq!(answered(&many), "FormatError");
     // A name that points at itself, and one of bytes that are no text.
     let mut circle = good[..12].to_vec();
     circle.extend([0xc0, 12, 0, 1, 0, 1]);

@@ -38,6 +38,8 @@ pub struct ServiceFacts {
     pub target: Target,
     /// spec.ports
     pub ports: Vec<Port>,
+    /// It has no address of its own on any cluster: clusterIP None.
+    pub is_headless: bool,
     /// spec.publishNotReadyAddresses
     pub is_eager: bool,
 }
@@ -59,7 +61,8 @@ impl ServiceFacts {
             target: port.target_port.clone().unwrap_or(IntOrString::Int(port.port)),
         };
         let ports = spec.ports.iter().flatten().map(port).collect();
-        Self { namespace, name, target, ports, is_eager: spec.publish_not_ready_addresses == Some(true) }
+        let is_headless = spec.cluster_ip.as_deref() == Some("None");
+        Self { namespace, name, target, ports, is_headless, is_eager: spec.publish_not_ready_addresses == Some(true) }
     }
 
     pub(super) fn key(&self) -> (String, String) {

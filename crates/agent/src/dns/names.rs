@@ -62,16 +62,19 @@ pub struct Names {
     services: HashMap<(String, String), ServiceFacts>,
     /// By uid. Those that run, as only they have addresses.
     pods: HashMap<String, PodFacts>,
+    are_services_known: bool,
+    are_pods_known: bool,
 }
 
 impl Names {
     /// Nothing yet. Pods have addresses of this range, and reach this machine at its gateway.
     pub fn new(range: Range) -> Self {
-        Self { range, services: HashMap::new(), pods: HashMap::new() }
+        Self { range, services: HashMap::new(), pods: HashMap::new(), are_services_known: false, are_pods_known: false }
     }
 
     /// All Services there are.
     pub fn set_services(&mut self, services: impl IntoIterator<Item = ServiceFacts>) {
+        self.are_services_known = true;
         self.services = services.into_iter().map(|service| (service.key(), service)).collect();
     }
 
@@ -87,6 +90,7 @@ impl Names {
 
     /// Pods of other uids are gone.
     pub fn keep_pods(&mut self, is_there: impl Fn(&str) -> bool) {
+        self.are_pods_known = true;
         self.pods.retain(|uid, _| is_there(uid));
     }
 
@@ -102,6 +106,11 @@ impl Names {
     /// A pod is gone.
     pub fn remove_pod(&mut self, uid: &str) {
         self.pods.remove(uid);
+    }
+
+    /// Whether all that there is is known: before, what is not there may be there.
+    pub fn are_complete(&self) -> bool {
+        self.are_services_known && self.are_pods_known
     }
 
     /// Whose addresses pods have.
@@ -122,7 +131,9 @@ impl Names {
             return self.reverse(reversed);
         }
         if !is_beneath(&name, CLUSTER) {
-            return Found::Beyond;
+            // A name of ours that was tried with a suffix of this machine's: others might have an answer to anything.
+            let is_tried = name.contains(&format!(".svc.{CLUSTER}.")) || name.starts_with(&format!("{HOST}."));
+            return if is_tried { Found::Missing } else { Found::Beyond };
         }
         let inner = name.strip_suffix(CLUSTER).unwrap_or_default().trim_end_matches('.');
         let labels: Vec<&str> = inner.split('.').filter(|label| !label.is_empty()).collect();
@@ -154,7 +165,11 @@ impl Names {
         match &service.target {
             Target::Elsewhere(name) => Found::Alias(name.clone()),
             Target::ApiServer => Found::Records(vec![Record::Address(self.range.gateway())]),
-            Target::Pods(_) => records(self.endpoints(service).map(|(_, pod, address)| (pod, address)).map(address_of)),
+            Target::Pods(_) => {
+                let found = records(self.endpoints(service).map(|(_, pod, address)| (pod, address)).map(address_of));
+                // On a cluster it has an address of its own: the name is there, though nothing is behind it.
+                if found == Found::Missing && !service.is_headless { Found::Records(Vec::new()) } else { found }
+            }
         }
     }
 
@@ -203,7 +218,8 @@ impl Names {
         if address == self.range.gateway() {
             return Found::Records(vec![Record::Pointer(HOST.into())]);
         }
-        let mut services: Vec<_> = self.services.values().collect();
+        let Some(pod) = self.pods.values().find(|pod| pod.address == Some(address)) else { return Found::Missing };
+        let mut services: Vec<_> = self.services.values().filter(|service| service.leads_to(pod)).collect();
         services.sort_by_key(|service| service.key());
         records(services.into_iter().flat_map(|service| {
             let its = self.endpoints(service).filter(move |(.., at)| *at == address);

@@ -33,6 +33,7 @@ fn names() -> Names {
         service("n", "db", headless),
         service("n", "eager", eager),
         service("n", "none", json!({"clusterIP": "None"})),
+        service("n", "empty", json!({"type": "ClusterIP", "selector": {"app": "nobody"}})),
         service("database", "postgres", json!({"type": "ExternalName", "externalName": "DB.Example.org"})),
     ]);
     names.put_pod(pod("b", "10.200.4.3", true, json!({"hostname": "job-1", "subdomain": "db"})));
@@ -93,6 +94,9 @@ fn names_lead_where_they_lead_on_a_cluster() {
         ("nowhere.svc.cluster.local", "missing"),
         ("a.b.c.d.e.f.svc.cluster.local", "missing"),
         ("example.org", "beyond"),
+        ("db.n.svc.cluster.local.lan", "missing"),
+        ("host.kiln.internal.lan", "missing"),
+        ("empty.n.svc.cluster.local", ""),
         ("mycluster.local", "beyond"),
         ("", "beyond"),
         (".", "beyond"),

@@ -1,11 +1,12 @@
 //! The sockets: questions of pods come in, answers go out, and what others know is asked of them.
 
-use super::answer::{self, Reply, Transport};
+use super::answer::{self, Reply, Transport, question_end};
 use super::names::Names;
 use super::upstream::ResolvConf;
 use crate::network::Range;
 use meta::clock::Entropy;
 use parking_lot::{Mutex, RwLock};
+use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -19,16 +20,20 @@ use tokio::time::{Instant, timeout};
 const PORT: u16 = 53;
 /// One who does not answer within this time is passed over; programs ask again after 5 s (resolv.conf(5)).
 const PATIENCE: Duration = Duration::from_secs(2);
-/// Questions to others at once; more are refused.
-const MAX_ASKED: usize = 256;
-/// Connections at once; more wait.
-const MAX_CONNECTIONS: usize = 64;
+/// Questions to others at once, of all pods and of one; more wait for a while, or are refused.
+const MAX_ASKED: usize = 1_024;
+const MAX_ASKED_BY_ONE: usize = 128;
+/// Connections at once, of all pods and of one; more wait, or are closed.
+const MAX_CONNECTIONS: usize = 128;
+const MAX_CONNECTIONS_OF_ONE: usize = 8;
 /// A connection on which nothing comes ends.
 const IDLE: Duration = Duration::from_secs(10);
 /// How long what the machine's resolv.conf said counts.
 const FRESH: Duration = Duration::from_secs(5);
 /// No question is longer.
 const MAX_QUESTION: usize = 4_096;
+/// Between two looks at whether everything is known yet.
+const LOOK: Duration = Duration::from_millis(10);
 /// After a socket that fails.
 const PAUSE: Duration = Duration::from_millis(50);
 
@@ -61,8 +66,14 @@ pub async fn serve(sockets: Sockets, names: Arc<RwLock<Names>>) {
         entropy,
         own: IpAddr::V4(range.gateway()),
         asked: Semaphore::new(MAX_ASKED),
+        asking: Shares::new(MAX_ASKED_BY_ONE),
+        connected: Shares::new(MAX_CONNECTIONS_OF_ONE),
         conf: Mutex::new(None),
     });
+    // Until then questions wait in the sockets: an answer that something is not there would be believed.
+    while !shared.names.read().are_complete() {
+        tokio::time::sleep(LOOK).await;
+    }
     tokio::join!(datagrams(Arc::new(udp), range, shared.clone()), connections(tcp, range, shared));
 }
 
@@ -71,8 +82,49 @@ struct Shared {
     entropy: Arc<dyn Entropy>,
     own: IpAddr,
     asked: Semaphore,
+    asking: Shares,
+    connected: Shares,
     /// The machine's resolv.conf, and when it was read.
     conf: Mutex<Option<(Instant, Vec<SocketAddr>)>>,
+}
+
+/// How much of something each client has, so that none has all.
+struct Shares {
+    most: usize,
+    taken: Arc<Mutex<HashMap<IpAddr, usize>>>,
+}
+
+/// Given back when it is dropped.
+struct Share {
+    of: IpAddr,
+    taken: Arc<Mutex<HashMap<IpAddr, usize>>>,
+}
+
+impl Shares {
+    fn new(most: usize) -> Self {
+        Self { most, taken: Arc::default() }
+    }
+
+    fn take(&self, of: IpAddr) -> Option<Share> {
+        let mut taken = self.taken.lock();
+        let its = taken.entry(of).or_default();
+        (*its < self.most).then(|| {
+            *its += 1;
+            Share { of, taken: self.taken.clone() }
+        })
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        let mut taken = self.taken.lock();
+        if let Some(its) = taken.get_mut(&self.of) {
+            *its -= 1;
+            if *its == 0 {
+                taken.remove(&self.of);
+            }
+        }
+    }
 }
 
 /// Only pods and this machine are answered: nobody can have others flooded with answers.
@@ -99,12 +151,12 @@ async fn datagrams(socket: Arc<UdpSocket>, range: Range, shared: Arc<Shared>) {
         let reply = answer::answer(&shared.names.read(), packet, Transport::Udp);
         match reply {
             Reply::Silence => {}
-            Reply::Bytes(bytes) => send(&socket, &bytes, from).await,
+            Reply::Bytes(bytes) => send(&socket, &bytes, from),
             Reply::Forward | Reply::Follow { .. } => {
                 let (socket, shared, packet) = (socket.clone(), shared.clone(), packet.to_vec());
                 tokio::spawn(async move {
-                    if let Some(bytes) = shared.elsewhere(&packet, reply, Transport::Udp).await {
-                        send(&socket, &bytes, from).await;
+                    if let Some(bytes) = shared.elsewhere(&packet, reply, Transport::Udp, from.ip()).await {
+                        send(&socket, &bytes, from);
                     }
                 });
             }
@@ -112,8 +164,9 @@ async fn datagrams(socket: Arc<UdpSocket>, range: Range, shared: Arc<Shared>) {
     }
 }
 
-async fn send(socket: &UdpSocket, bytes: &[u8], to: SocketAddr) {
-    if let Err(error) = socket.send_to(bytes, to).await {
+/// Who cannot be reached does not keep the others waiting.
+fn send(socket: &UdpSocket, bytes: &[u8], to: SocketAddr) {
+    if let Err(error) = socket.try_send_to(bytes, to) {
         tracing::debug!(%error, %to, "an answer was not sent");
     }
 }
@@ -124,11 +177,12 @@ async fn connections(listener: TcpListener, range: Range, shared: Arc<Shared>) {
         let Ok(slot) = slots.clone().acquire_owned().await else { return };
         match listener.accept().await {
             Ok((stream, from)) if is_welcome(from, range) => {
+                let Some(share) = shared.connected.take(from.ip()) else { continue };
                 let shared = shared.clone();
                 tokio::spawn(async move {
-                    let _slot = slot;
+                    let _held = (slot, share);
                     // Whatever is wrong with a connection is its own affair.
-                    let _ = connection(stream, &shared).await;
+                    let _ = connection(stream, &shared, from.ip()).await;
                 });
             }
             Ok(_) => {}
@@ -137,14 +191,16 @@ async fn connections(listener: TcpListener, range: Range, shared: Arc<Shared>) {
     }
 }
 
-async fn connection(mut stream: TcpStream, shared: &Shared) -> io::Result<()> {
+async fn connection(mut stream: TcpStream, shared: &Shared, from: IpAddr) -> io::Result<()> {
     loop {
         let packet = timeout(IDLE, receive(&mut stream)).await??;
         let reply = answer::answer(&shared.names.read(), &packet, Transport::Tcp);
         let bytes = match reply {
             Reply::Silence => None,
             Reply::Bytes(bytes) => Some(bytes),
-            reply @ (Reply::Forward | Reply::Follow { .. }) => shared.elsewhere(&packet, reply, Transport::Tcp).await,
+            reply @ (Reply::Forward | Reply::Follow { .. }) => {
+                shared.elsewhere(&packet, reply, Transport::Tcp, from).await
+            }
         };
         let Some(bytes) = bytes else { return Ok(()) };
         timeout(IDLE, transmit(&mut stream, &bytes)).await??;
@@ -167,8 +223,10 @@ async fn transmit(stream: &mut TcpStream, packet: &[u8]) -> io::Result<()> {
 
 impl Shared {
     /// The answer to what others know.
-    async fn elsewhere(&self, packet: &[u8], reply: Reply, transport: Transport) -> Option<Vec<u8>> {
-        let Ok(_slot) = self.asked.try_acquire() else { return answer::unavailable(packet) };
+    async fn elsewhere(&self, packet: &[u8], reply: Reply, transport: Transport, from: IpAddr) -> Option<Vec<u8>> {
+        let share = self.asking.take(from);
+        let slot = timeout(PATIENCE, self.asked.acquire()).await;
+        let (Some(_share), Ok(Ok(_slot))) = (share, slot) else { return answer::unavailable(packet) };
         let answered = match reply {
             Reply::Silence | Reply::Bytes(_) => None,
             Reply::Forward => self.ask(packet, transport).await,
@@ -255,17 +313,6 @@ fn is_reply(question: &[u8], reply: &[u8]) -> bool {
     // Servers that cannot make anything of a question need not repeat it.
     let has_question = reply.get(4..6).is_some_and(|count| count != [0, 0]);
     is_answer && is_same(0..2) && (!has_question || end.is_some_and(|end| is_same(HEADER..end)))
-}
-
-/// Where the only question of a packet ends.
-fn question_end(packet: &[u8]) -> Option<usize> {
-    let mut at = 12;
-    loop {
-        match usize::from(*packet.get(at)?) {
-            0 => return Some(at + 5),
-            length => at += 1 + length,
-        }
-    }
 }
 
 fn is_truncated(packet: &[u8]) -> bool {

@@ -41,10 +41,13 @@ fn shared(servers: Vec<SocketAddr>) -> Shared {
         entropy: Arc::new(Counter(7.into())),
         own: [10, 200, 4, 1].into(),
         asked: Semaphore::new(1),
+        asking: Shares::new(1),
+        connected: Shares::new(2),
         conf: Mutex::new(Some((Instant::now() + Duration::from_secs(3_600), servers))),
     }
 }
 
+const POD: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(10, 200, 4, 7));
 const QUESTION: &[u8] = b"\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x03foo\x03org\x00\x00\x01\x00\x01";
 
 /// A resolver that answers what `make` makes of each question.
@@ -70,7 +73,7 @@ async fn others_are_asked_one_after_the_other() {
     let liar = resolver(|reply| reply[0] ^= 0xff).await;
     let honest = resolver(|reply| reply.extend(b"!")).await;
     let shared = shared(vec![deaf.local_addr().unwrap(), liar, honest]);
-    let reply = shared.elsewhere(QUESTION, Reply::Forward, Transport::Udp).await.unwrap();
+    let reply = shared.elsewhere(QUESTION, Reply::Forward, Transport::Udp, POD).await.unwrap();
     assert_eq!((&reply[..2], reply.last()), (&QUESTION[..2], Some(&b'!')));
 }
 
@@ -78,10 +81,10 @@ async fn others_are_asked_one_after_the_other() {
 async fn without_anybody_to_ask_there_is_an_answer_all_the_same() {
     let refused =
         |bytes: Option<Vec<u8>>| bytes.is_some_and(|bytes| bytes[..2] == QUESTION[..2] && bytes[3] & 0xf == 2);
-    assert!(refused(shared(Vec::new()).elsewhere(QUESTION, Reply::Forward, Transport::Udp).await));
+    assert!(refused(shared(Vec::new()).elsewhere(QUESTION, Reply::Forward, Transport::Udp, POD).await));
     let busy = shared(Vec::new());
-    let _all = busy.asked.acquire().await.unwrap();
-    assert!(refused(busy.elsewhere(QUESTION, Reply::Forward, Transport::Udp).await));
+    let _its = busy.asking.take(POD).unwrap();
+    assert!(refused(busy.elsewhere(QUESTION, Reply::Forward, Transport::Udp, POD).await));
 }
 
 #[tokio::test]
@@ -120,4 +123,15 @@ async fn pods_ask_by_datagram_and_by_stream_and_nobody_else_is_answered() {
         let answer = receive(&mut stream).await.unwrap();
         assert!(answer.ends_with(end), "{answer:?}");
     }
+}
+
+#[test]
+fn nobody_has_all() {
+    let (shares, other) = (Shares::new(2), IpAddr::from([10, 200, 4, 8]));
+    let held = (shares.take(POD).unwrap(), shares.take(POD).unwrap());
+    assert!(shares.take(POD).is_none() && shares.take(other).is_some());
+    drop(held.0);
+    assert!(shares.take(POD).is_some());
+    drop(held.1);
+    assert!(shares.taken.lock().is_empty());
 }

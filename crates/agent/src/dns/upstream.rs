@@ -1,6 +1,6 @@
 //! The machine's own resolvers, which know what is beyond the cluster.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 
 /// The resolver's own list of servers, for machines whose /etc/resolv.conf names only a stub on loopback.
@@ -20,9 +20,18 @@ pub struct ResolvConf {
 }
 
 impl ResolvConf {
-    /// This machine's, as pods can use it. Blocking, but a small file.
+    /// This machine's, for itself: stubs on loopback know which names to ask where. Blocking, but a small file.
     pub fn of_machine() -> Self {
-        Self::parse(&machine_text())
+        Self::parse(&std::fs::read_to_string("/etc/resolv.conf").unwrap_or_default())
+    }
+
+    /// Servers on loopback are found at `gateway` by those who have a loopback of their own.
+    pub fn seen_from_bridge(&mut self, gateway: Ipv4Addr) {
+        for server in &mut self.servers {
+            if server.parse::<IpAddr>().is_ok_and(|address| address.is_loopback()) {
+                *server = gateway.to_string();
+            }
+        }
     }
 
     /// Reads the lines that are known.
@@ -32,7 +41,11 @@ impl ResolvConf {
             let mut words = line.split_whitespace().map(str::to_owned);
             match words.next().as_deref() {
                 Some("nameserver") => conf.servers.extend(words.next()),
-                Some("search" | "domain") => conf.searches = words.collect(),
+                // As the kubelet has it: a root that is searched first breaks musl.
+                Some("search" | "domain") => {
+                    let suffixes = words.map(|suffix| suffix.trim_end_matches('.').to_owned());
+                    conf.searches = suffixes.filter(|suffix| !suffix.is_empty()).collect();
+                }
                 Some("options") => conf.options.extend(words),
                 _ => {}
             }
@@ -47,7 +60,7 @@ impl ResolvConf {
     }
 }
 
-/// The text of this machine's resolv.conf. Blocking.
+/// The text of a resolv.conf for pods: this machine's, or what its stub asks. Blocking.
 pub fn machine_text() -> String {
     let own = std::fs::read_to_string("/etc/resolv.conf").unwrap_or_default();
     if own.contains("127.0.0.53") && Path::new(SYSTEMD_RESOLV_CONF).exists() {
@@ -63,7 +76,7 @@ mod tests {
     #[test]
     fn what_nobody_can_ask_is_left_out() {
         let text = "# comment\nnameserver 10.192.0.1\nnameserver\nnameserver fe80::1%eth0\nnameserver 1.1.1.1\n\
-                    nameserver ::1\nsearch a\nsearch b c\noptions ndots:2\noptions edns0\n";
+                    nameserver ::1\nsearch a\nsearch b . c.\noptions ndots:2\noptions edns0\n";
         let conf = ResolvConf::parse(text);
         assert_eq!((conf.searches.join(" "), conf.options.join(" ")), ("b c".into(), "ndots:2 edns0".into()));
         let expect: Vec<SocketAddr> = vec!["1.1.1.1:53".parse().unwrap(), "[::1]:53".parse().unwrap()];

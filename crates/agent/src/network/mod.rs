@@ -53,6 +53,10 @@ pub trait Network: Send + Sync + 'static {
     fn keep(&self, pod_uid: &str, address: Ipv4Addr);
     /// The pod is gone, and its namespace with it.
     fn release(&self, pod_uid: &str);
+    /// This machine's address among pods that have their own.
+    fn gateway(&self) -> Option<Ipv4Addr> {
+        None
+    }
 }
 
 /// Pods are alone.
@@ -208,6 +212,10 @@ impl Network for Bridge {
 
     fn release(&self, pod_uid: &str) {
         self.addresses.lock().release(pod_uid);
+    }
+
+    fn gateway(&self) -> Option<Ipv4Addr> {
+        Some(self.range.gateway())
     }
 }
 

@@ -24,6 +24,8 @@ pub(super) struct Identity<'a> {
     pub address: Option<Ipv4Addr>,
     /// Where names of the cluster are answered, if they are.
     pub resolver: Option<Ipv4Addr>,
+    /// This machine, as the pod reaches it, unless it shares this machine's network.
+    pub gateway: Option<Ipv4Addr>,
 }
 
 /// `DIR/etc`: below a pod's directory.
@@ -116,8 +118,8 @@ fn resolv_conf(identity: &Identity<'_>, spec: &PodSpec, machine: &str) -> String
         let suffixes = [format!("{}.svc.{CLUSTER}", identity.namespace), format!("svc.{CLUSTER}"), CLUSTER.to_owned()];
         conf.searches.splice(..0, suffixes);
         conf.options = vec![NDOTS.to_owned()];
-    } else if !is_none && spec.dns_config.is_none() {
-        return machine.to_owned();
+    } else if let Some(gateway) = identity.gateway.filter(|_| !is_on_host) {
+        conf.seen_from_bridge(gateway);
     }
     if let Some(config) = &spec.dns_config {
         extend(&mut conf, config);
@@ -190,6 +192,7 @@ mod tests {
             namespace: "n",
             address: address.map(Ipv4Addr::from),
             resolver: resolver.map(Ipv4Addr::from),
+            gateway: address.map(|_| Ipv4Addr::new(10, 9, 0, 1)),
         }
     }
 
@@ -209,7 +212,7 @@ mod tests {
 
     #[test]
     fn resolv_conf_follows_the_policy() {
-        let machine = "nameserver 1.1.1.1\nsearch lan\noptions edns0\n";
+        let machine = "search lan\nnameserver 1.1.1.1\noptions edns0\n";
         let cluster =
             "search n.svc.cluster.local svc.cluster.local cluster.local lan\nnameserver 10.9.0.1\noptions ndots:5\n";
         let config = json!({"nameservers": ["9.9.9.9"], "searches": ["a", "b", "a"],
@@ -226,6 +229,11 @@ mod tests {
             let wanted = spec(json!({"dnsPolicy": policy, "hostNetwork": on_host}));
             assert_eq!(resolv_conf(&bridged, &wanted, machine), expect, "{policy:?} {on_host}");
         }
+        let local = "nameserver 127.0.0.1\nnameserver 1.1.1.1\n";
+        let unanswered = identity(Some([10, 9, 0, 2]), None);
+        let expect = "nameserver 10.9.0.1\nnameserver 1.1.1.1\n";
+        assert_eq!(resolv_conf(&unanswered, &spec(json!({})), local), expect, "its loopback is another");
+        assert_eq!(resolv_conf(&unanswered, &spec(json!({"hostNetwork": true})), local), local);
         let alone = identity(None, None);
         assert_eq!(resolv_conf(&alone, &spec(json!({})), machine), machine, "nobody answers names");
         let own = "search a b\nnameserver 9.9.9.9\noptions ndots:2 edns0\n";

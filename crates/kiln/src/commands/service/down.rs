@@ -37,10 +37,12 @@ pub async fn run(arguments: Arguments) -> Result<Exit, Problem> {
     let progress = Progress::on_stderr();
     let told = end(&data_dir, pods, &progress).await;
     progress.finish();
-    output::print(&format!("{}\n", told?))?;
-    if arguments.forget {
-        let forgotten = kubeconfig::forget(&data_dir)?;
-        output::print(&match forgotten {
+    let told = told?;
+    // Before anything is told: whoever reads that may have gone.
+    let forgotten = arguments.forget.then(|| kubeconfig::forget(&data_dir));
+    output::print(&format!("{told}\n"))?;
+    if let Some(forgotten) = forgotten {
+        output::print(&match forgotten? {
             Some(path) => format!("the context \"kiln\" is no longer in {}\n", path.display()),
             None => "there was no context \"kiln\" in the kubeconfig\n".to_owned(),
         })?;

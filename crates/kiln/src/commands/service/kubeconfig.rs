@@ -24,8 +24,14 @@ pub struct Done {
 /// Puts the server's context into the user's kubeconfig.
 pub fn merge(admin: &Path) -> Result<Done, Problem> {
     let ours = read(admin)?;
+    if ours.is_null() {
+        return Err(Problem::failed("kubectl was not told of the server")
+            .because(format!("{} is gone: the server has ended", admin.display()))
+            .remedy("kiln up again"));
+    }
     let files = files();
     let path = changed_one(&files);
+    changeable(&path)?;
     let _lock = Lock::take(&path)?;
     let others: Vec<Value> = files.iter().filter(|file| **file != path).filter_map(|file| read(file).ok()).collect();
     let merged = context::merge(read(&path)?, &ours, &others).map_err(|refused| told(&path, refused, admin))?;
@@ -42,6 +48,7 @@ pub fn forget(data_dir: &Path) -> Result<Option<PathBuf>, Problem> {
     if !path.exists() {
         return Ok(None);
     }
+    changeable(&path)?;
     let _lock = Lock::take(&path)?;
     let ca = std::fs::read(data_dir.join("pki/ca.crt")).map(|pem| STANDARD.encode(pem)).unwrap_or_default();
     let left = context::forget(read(&path)?, &ca.into());
@@ -67,6 +74,20 @@ fn changed_one(files: &[PathBuf]) -> PathBuf {
     let existing = files.iter().find(|file| file.exists()).or(files.last()).cloned().unwrap_or_default();
     // A link stays one: what it leads to is changed.
     existing.canonicalize().unwrap_or(existing)
+}
+
+/// A device (`KUBECONFIG=/dev/null`) is not replaced by a file, nor a file that its user has made read-only.
+fn changeable(path: &Path) -> Result<(), Problem> {
+    let refused = |cause: &str| {
+        Problem::failed(format!("the kubeconfig {} is left as it is", path.display()))
+            .because(cause)
+            .remedy("name another with KUBECONFIG, or make this one writable")
+    };
+    match std::fs::metadata(path) {
+        Ok(found) if !found.is_file() => Err(refused("it is no file")),
+        Ok(found) if found.mode() & 0o222 == 0 => Err(refused("it is read-only")),
+        _ => Ok(()),
+    }
 }
 
 /// Nothing where there is no file, or nothing in it.
@@ -152,5 +173,29 @@ impl Lock {
 impl Drop for Lock {
     fn drop(&mut self) {
         let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_file_or_read_only_is_left_alone() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("config");
+        assert!(changeable(&file).is_ok(), "it will be made");
+        std::fs::write(&file, "").unwrap();
+        assert!(changeable(&file).is_ok());
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o400)).unwrap();
+        assert_eq!(changeable(&file).unwrap_err().cause.as_deref(), Some("it is read-only"));
+        assert_eq!(changeable(Path::new("/dev/null")).unwrap_err().cause.as_deref(), Some("it is no file"));
+    }
+
+    #[test]
+    fn without_the_servers_own_kubeconfig_nothing_is_changed() {
+        let directory = tempfile::tempdir().unwrap();
+        let problem = merge(&directory.path().join("admin.kubeconfig")).err().unwrap();
+        assert!(problem.cause.unwrap().ends_with("is gone: the server has ended"));
     }
 }

@@ -98,10 +98,10 @@ fn way(data_dir: &Path, is_systemd_unwanted: bool) -> (Way, String) {
     (way::choose(&facts, &unit), unit)
 }
 
-/// The unit that keeps this server up, if there is one.
+/// The unit that keeps this server up, if there is one that kiln wrote.
 fn unit_in_use(data_dir: &Path) -> Option<(Manager, PathBuf, String)> {
     match way(data_dir, false) {
-        (Way::Unit { manager, file }, unit) if file.exists() => Some((manager, file, unit)),
+        (Way::Unit { manager, file }, unit) if systemd::is_ours(&file) => Some((manager, file, unit)),
         _ => None,
     }
 }

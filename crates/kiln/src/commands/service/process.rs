@@ -2,7 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::net::SocketAddr;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -22,6 +22,9 @@ pub fn log_file(data_dir: &Path) -> PathBuf {
 
 /// Begins one that outlives this process and its terminal. The log of the one before is kept beside the new one.
 pub fn begin(data_dir: &Path, listen: SocketAddr) -> Result<Child, Problem> {
+    store::prepare(data_dir).map_err(|error| {
+        Problem::internal(error.to_string()).remedy("give a directory that can be written, of its own: --data-dir DIR")
+    })?;
     let log = open_log(data_dir).map_err(|error| {
         Problem::internal(format!("cannot write to {}", data_dir.display()))
             .because(error)
@@ -43,7 +46,6 @@ pub fn program() -> Result<PathBuf, Problem> {
 }
 
 fn open_log(data_dir: &Path) -> std::io::Result<File> {
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(data_dir)?;
     let path = log_file(data_dir);
     if path.exists() {
         std::fs::rename(&path, path.with_extension("log.old"))?;
@@ -77,6 +79,12 @@ pub enum Pods {
 
 /// Tells it. One that is gone already is well.
 pub fn tell_to_end(pid: u32, pods: Pods) -> Result<(), Problem> {
+    // Zero would be whoever asks, and all that were begun with it.
+    if pid == 0 {
+        return Err(Problem::internal("the server has not said which process it is")
+            .because("the disk was full when it began")
+            .remedy("find it (pgrep -af 'kiln server') and end it: kill PID"));
+    }
     let signal = match pods {
         Pods::Kept => Signal::SIGTERM,
         Pods::Stopped => Signal::SIGUSR1,
@@ -87,5 +95,16 @@ pub fn tell_to_end(pid: u32, pods: Pods) -> Result<(), Problem> {
         Err(errno) => Err(Problem::internal(format!("cannot end process {pid}, the server"))
             .because(errno.desc())
             .remedy("run this as the user that the server runs as, or as root")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_that_has_not_said_who_it_is_is_not_looked_for_among_oneself() {
+        let problem = tell_to_end(0, Pods::Stopped).unwrap_err();
+        assert_eq!(problem.exit.code(), 125);
     }
 }

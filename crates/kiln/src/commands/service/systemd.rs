@@ -17,13 +17,24 @@ pub fn begin(manager: Manager, file: &Path, name: &str, service: &Service<'_>) -
         file.parent().map_or(Ok(()), std::fs::create_dir_all)?;
         std::fs::write(file, unit(service, manager))
     };
-    write().map_err(|error: std::io::Error| {
-        Problem::internal(format!("cannot write the unit {}", file.display()))
-            .because(error)
-            .remedy("kiln up --no-systemd does without")
-    })?;
-    systemctl(manager, &["daemon-reload"])?;
-    systemctl(manager, &["enable", "--now", name])
+    let write = || {
+        write().map_err(|error: std::io::Error| {
+            Problem::internal(format!("cannot write the unit {}", file.display()))
+                .because(error)
+                .remedy("kiln up --no-systemd does without")
+        })
+    };
+    let is_new = !file.exists();
+    let begun = write().and_then(|()| {
+        systemctl(manager, &["daemon-reload"])?;
+        // What it was begun anew before is none of this beginning's failures. Nothing to reset is no failure either.
+        let _ = systemctl(manager, &["reset-failed", name]);
+        systemctl(manager, &["enable", "--now", name])
+    });
+    if begun.is_err() && is_new {
+        let _ = std::fs::remove_file(file);
+    }
+    begun
 }
 
 /// The server does not come back, neither by itself nor at the next start.
@@ -69,7 +80,8 @@ pub fn last_lines(manager: Manager, name: &str) -> String {
     output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default()
 }
 
-fn is_ours(file: &Path) -> bool {
+/// Whether kiln wrote this unit.
+pub fn is_ours(file: &Path) -> bool {
     std::fs::read_to_string(file).is_ok_and(|text| text.starts_with(MARK))
 }
 

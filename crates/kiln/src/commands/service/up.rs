@@ -35,7 +35,13 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Who looks after the server that was begun.
 enum Keeper {
     Process(Child),
-    Unit { manager: Manager, file: PathBuf, name: String },
+    Unit {
+        manager: Manager,
+        file: PathBuf,
+        name: String,
+        /// There was none before.
+        is_new: bool,
+    },
 }
 
 /// Brings it up, unless it is; the context is put right in any case.
@@ -44,16 +50,17 @@ pub async fn run(arguments: Arguments) -> Result<Exit, Problem> {
     let progress = Progress::on_stderr();
     let (ready, is_new) = match standing(&data_dir).await? {
         Standing::Ready(ready) => (ready, false),
-        // Somebody else has begun one a moment ago.
-        Standing::Silent { .. } => (until_ready(&data_dir, None, &progress).await?, false),
-        Standing::Down => {
-            let keeper = begin(&arguments, &data_dir)?;
-            (until_ready(&data_dir, Some(keeper), &progress).await?, true)
-        }
+        // Somebody else has begun one a moment ago, or ends one.
+        Standing::Silent { .. } => match until_ready(&data_dir, None, &progress).await? {
+            Some(ready) => (ready, false),
+            None => (brought_up(&arguments, &data_dir, &progress).await?, true),
+        },
+        Standing::Down => (brought_up(&arguments, &data_dir, &progress).await?, true),
     };
     progress.finish();
-    output::print(&told(&ready, &data_dir, is_new))?;
+    // Before anything is told: whoever reads that may have gone.
     let merged = kubeconfig::merge(&data_dir.join(ADMIN_KUBECONFIG));
+    output::print(&told(&ready, &data_dir, is_new))?;
     match merged {
         Ok(done) => output::print(&context_told(&done))?,
         // The server is up all the same.
@@ -65,24 +72,40 @@ pub async fn run(arguments: Arguments) -> Result<Exit, Problem> {
     Ok(Exit::Success)
 }
 
+async fn brought_up(arguments: &Arguments, data_dir: &Path, progress: &Progress) -> Result<Ready, Problem> {
+    let keeper = begin(arguments, data_dir)?;
+    let ready = until_ready(data_dir, Some(keeper), progress).await?;
+    ready.ok_or_else(|| {
+        Problem::internal("the server has ended again").remedy("kiln up again, or look with kiln doctor")
+    })
+}
+
 fn begin(arguments: &Arguments, data_dir: &Path) -> Result<Keeper, Problem> {
     match way(data_dir, arguments.no_systemd) {
         (Way::Process, _) => process::begin(data_dir, arguments.listen).map(Keeper::Process),
         (Way::Unit { manager, file }, name) => {
             let program = process::program()?;
             let service = Service { program: &program, data_dir, listen: arguments.listen };
+            let is_new = !file.exists();
             systemd::begin(manager, &file, &name, &service)?;
-            Ok(Keeper::Unit { manager, file, name })
+            Ok(Keeper::Unit { manager, file, name, is_new })
         }
     }
 }
 
-async fn until_ready(data_dir: &Path, mut keeper: Option<Keeper>, progress: &Progress) -> Result<Ready, Problem> {
+/// `None`: nobody was begun here, and nobody is there any more.
+async fn until_ready(
+    data_dir: &Path,
+    mut keeper: Option<Keeper>,
+    progress: &Progress,
+) -> Result<Option<Ready>, Problem> {
     progress.wait("starting");
     let begun = tokio::time::Instant::now();
     loop {
-        if let Standing::Ready(ready) = standing(data_dir).await? {
-            return Ok(ready);
+        match standing(data_dir).await? {
+            Standing::Ready(ready) => return Ok(Some(ready)),
+            Standing::Down if keeper.is_none() => return Ok(None),
+            Standing::Down | Standing::Silent { .. } => {}
         }
         if let Some(log) = keeper.as_mut().and_then(|keeper| keeper.ended(data_dir)) {
             progress.finish();
@@ -108,10 +131,12 @@ impl Keeper {
                 let has_ended = child.try_wait().is_ok_and(|status| status.is_some());
                 has_ended.then(|| process::last_lines(data_dir))
             }
-            Keeper::Unit { manager, file, name } => systemd::has_failed(*manager, name).then(|| {
+            Keeper::Unit { manager, file, name, is_new } => systemd::has_failed(*manager, name).then(|| {
                 let lines = systemd::last_lines(*manager, name);
                 // Or it would be tried for ever.
-                let _ = systemd::end(*manager, file, name);
+                if *is_new {
+                    let _ = systemd::end(*manager, file, name);
+                }
                 lines
             }),
         }
