@@ -58,12 +58,12 @@ pub fn answer(names: &Names, packet: &[u8], transport: Transport) -> Reply {
         return Reply::Silence;
     }
     let question = match query.questions.as_slice() {
-        _ if query.opcode() != OPCODE::StandardQuery => return failure(&query, RCODE::NotImplemented),
+        _ if query.opcode() != OPCODE::StandardQuery => return told(failure(&query, RCODE::NotImplemented)),
         [question] => question,
-        _ => return failure(&query, RCODE::FormatError),
+        _ => return told(failure(&query, RCODE::FormatError)),
     };
     if !matches!(question.qclass, QCLASS::CLASS(CLASS::IN) | QCLASS::ANY) {
-        return failure(&query, RCODE::Refused);
+        return told(failure(&query, RCODE::Refused));
     }
     let asked = text(&question.qname);
     let mut aliases: Vec<(String, String)> = Vec::new();
@@ -74,12 +74,12 @@ pub fn answer(names: &Names, packet: &[u8], transport: Transport) -> Reply {
                 let is_enough = MAX_ALIASES <= aliases.len() || wants(question.qtype, TYPE::CNAME);
                 aliases.push((std::mem::replace(&mut name, target.clone()), target));
                 if is_enough {
-                    return finished(&query, &aliases, &[], RCODE::NoError, transport);
+                    return told(finished(&query, &aliases, &[], RCODE::NoError, transport));
                 }
             }
             Found::Beyond if aliases.is_empty() => return Reply::Forward,
             Found::Beyond => return follow(&query, question, &name, aliases),
-            Found::Missing => return finished(&query, &aliases, &[], RCODE::NameError, transport),
+            Found::Missing => return told(finished(&query, &aliases, &[], RCODE::NameError, transport)),
             Found::Records(mut records) => {
                 records.retain(|record| wants(question.qtype, type_of(record)));
                 // So that not everybody takes the first.
@@ -87,7 +87,7 @@ pub fn answer(names: &Names, packet: &[u8], transport: Transport) -> Reply {
                 records.rotate_left(usize::from(query.id()) % n);
                 let owner = if aliases.is_empty() { asked } else { name };
                 let records = records.iter().flat_map(|record| written(&owner, record)).collect::<Vec<_>>();
-                return finished(&query, &aliases, &records, RCODE::NoError, transport);
+                return told(finished(&query, &aliases, &records, RCODE::NoError, transport));
             }
         }
     }
@@ -97,29 +97,22 @@ pub fn answer(names: &Names, packet: &[u8], transport: Transport) -> Reply {
 pub fn finish(packet: &[u8], aliases: &[(String, String)], theirs: &[u8], transport: Transport) -> Option<Vec<u8>> {
     let query = Packet::parse(packet).ok()?;
     let theirs = Packet::parse(theirs).ok()?;
-    match finished(&query, aliases, &theirs.answers, theirs.rcode(), transport) {
-        Reply::Bytes(bytes) => Some(bytes),
-        Reply::Silence | Reply::Forward | Reply::Follow { .. } => None,
-    }
+    finished(&query, aliases, &theirs.answers, theirs.rcode(), transport)
 }
 
 /// Nobody could be asked.
 pub fn unavailable(packet: &[u8]) -> Option<Vec<u8>> {
-    let query = Packet::parse(packet).ok()?;
-    match failure(&query, RCODE::ServerFailure) {
-        Reply::Bytes(bytes) => Some(bytes),
-        Reply::Silence | Reply::Forward | Reply::Follow { .. } => None,
-    }
+    failure(&Packet::parse(packet).ok()?, RCODE::ServerFailure)
 }
 
 fn follow(query: &Packet, question: &Question, name: &str, aliases: Vec<(String, String)>) -> Reply {
-    let Ok(name) = Name::new(name) else { return failure(query, RCODE::ServerFailure) };
+    let Ok(name) = Name::new(name) else { return told(failure(query, RCODE::ServerFailure)) };
     let mut theirs = Packet::new_query(query.id());
     theirs.set_flags(PacketFlag::RECURSION_DESIRED);
     theirs.questions.push(Question::new(name, question.qtype, question.qclass, false));
     match theirs.build_bytes_vec() {
         Ok(question) => Reply::Follow { question, aliases },
-        Err(_) => failure(query, RCODE::ServerFailure),
+        Err(_) => told(failure(query, RCODE::ServerFailure)),
     }
 }
 
@@ -160,13 +153,18 @@ fn malformed(packet: &[u8]) -> Reply {
     }
     let mut reply = Packet::new_reply(u16::from_be_bytes([*high, *low]));
     *reply.rcode_mut() = RCODE::FormatError;
-    reply.build_bytes_vec().map_or(Reply::Silence, Reply::Bytes)
+    told(reply.build_bytes_vec().ok())
 }
 
-fn failure(query: &Packet, code: RCODE) -> Reply {
+/// What cannot be written is not told.
+fn told(bytes: Option<Vec<u8>>) -> Reply {
+    bytes.map_or(Reply::Silence, Reply::Bytes)
+}
+
+fn failure(query: &Packet, code: RCODE) -> Option<Vec<u8>> {
     let mut reply = begun(query);
     *reply.rcode_mut() = code;
-    reply.build_bytes_vec().map_or(Reply::Silence, Reply::Bytes)
+    reply.build_bytes_vec().ok()
 }
 
 /// An answer without its records.
@@ -191,7 +189,7 @@ fn finished(
     records: &[ResourceRecord],
     code: RCODE,
     transport: Transport,
-) -> Reply {
+) -> Option<Vec<u8>> {
     let mut reply = begun(query);
     *reply.rcode_mut() = code;
     reply.set_flags(PacketFlag::AUTHORITATIVE_ANSWER);
@@ -214,7 +212,7 @@ fn finished(
     loop {
         let Ok(bytes) = reply.build_bytes_vec_compressed() else { return failure(query, RCODE::ServerFailure) };
         if bytes.len() <= limit {
-            return Reply::Bytes(bytes);
+            return Some(bytes);
         }
         // Who wants all of it asks again by TCP; who does not, has some.
         reply.set_flags(PacketFlag::TRUNCATION);
@@ -239,13 +237,13 @@ fn authority() -> Option<ResourceRecord<'static>> {
     record(CLUSTER, Some(RData::SOA(soa)))
 }
 
-/// A record as it is written, and the address of what it leads to.
+/// A record as it is written.
 fn written<'a>(owner: &'a str, found: &'a Record) -> Option<ResourceRecord<'a>> {
     let data = match found {
         Record::Address(address) => Some(RData::A(A::from(*address))),
         Record::Pointer(name) => Name::new(name).ok().map(|name| RData::PTR(PTR(name))),
         Record::Text(text) => TXT::new().with_string(text).ok().map(RData::TXT),
-        Record::Service { port, target: (name, _) } => {
+        Record::Service { port, target: name } => {
             let target = Name::new(name).ok();
             target.map(|target| RData::SRV(SRV { priority: 0, weight: 100, port: *port, target }))
         }

@@ -16,7 +16,7 @@ mod server;
 mod upstream;
 
 pub use server::{Sockets, serve};
-pub use upstream::{ResolvConf, machine_text};
+pub use upstream::{MAX_SERVERS, ResolvConf, machine_text};
 
 use facts::ServiceFacts;
 use futures::StreamExt;

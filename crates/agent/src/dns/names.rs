@@ -33,8 +33,8 @@ pub enum Record {
     Service {
         /// Where.
         port: u16,
-        /// At which name, and its address.
-        target: (String, Ipv4Addr),
+        /// At which name.
+        target: String,
     },
     /// TXT
     Text(String),
@@ -166,7 +166,7 @@ impl Names {
             Target::Elsewhere(name) => Found::Alias(name.clone()),
             Target::ApiServer => Found::Records(vec![Record::Address(self.range.gateway())]),
             Target::Pods(_) => {
-                let found = records(self.endpoints(service).map(|(_, pod, address)| (pod, address)).map(address_of));
+                let found = records(self.endpoints(service).map(|(.., address)| Record::Address(address)));
                 // On a cluster it has an address of its own: the name is there, though nothing is behind it.
                 if found == Found::Missing && !service.is_headless { Found::Records(Vec::new()) } else { found }
             }
@@ -191,15 +191,15 @@ impl Names {
     fn endpoint(&self, namespace: &str, service: &str, endpoint: &str) -> Found {
         let Some(service) = self.get(namespace, service) else { return Found::Missing };
         let endpoints = self.endpoints(service).filter(|(name, ..)| name == endpoint);
-        records(endpoints.map(|(_, pod, address)| (pod, address)).map(address_of))
+        records(endpoints.map(|(.., address)| Record::Address(address)))
     }
 
     fn ports(&self, namespace: &str, service: &str, port: &str, protocol: &str) -> Found {
         let Some(service) = self.get(namespace, service) else { return Found::Missing };
         let is_it = |known: &&Port| known.name == port && known.protocol.eq_ignore_ascii_case(protocol);
         let Some(port) = service.ports.iter().find(is_it) else { return Found::Missing };
-        records(self.endpoints(service).filter_map(|(endpoint, pod, address)| {
-            let target = (format!("{endpoint}.{}.{}.svc.{CLUSTER}", service.name, service.namespace), address);
+        records(self.endpoints(service).filter_map(|(endpoint, pod, _)| {
+            let target = format!("{endpoint}.{}.{}.svc.{CLUSTER}", service.name, service.namespace);
             Some(Record::Service { port: pod.port(port)?, target })
         }))
     }
@@ -232,10 +232,6 @@ impl Names {
 
 fn is_beneath(name: &str, zone: &str) -> bool {
     name == zone || name.strip_suffix(zone).is_some_and(|rest| rest.ends_with('.'))
-}
-
-fn address_of((_, address): (&PodFacts, Ipv4Addr)) -> Record {
-    Record::Address(address)
 }
 
 /// A name that leads to nothing is none.

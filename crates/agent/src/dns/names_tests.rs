@@ -45,7 +45,7 @@ fn names() -> Names {
 fn told(found: &Found) -> String {
     let record = |record: &Record| match record {
         Record::Address(address) => address.to_string(),
-        Record::Service { port, target } => format!("{}:{port}", target.0),
+        Record::Service { port, target } => format!("{target}:{port}"),
         Record::Text(text) => format!("{text:?}"),
         Record::Pointer(name) => name.clone(),
     };

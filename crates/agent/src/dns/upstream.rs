@@ -6,7 +6,7 @@ use std::path::Path;
 /// The resolver's own list of servers, for machines whose /etc/resolv.conf names only a stub on loopback.
 const SYSTEMD_RESOLV_CONF: &str = "/run/systemd/resolve/resolv.conf";
 /// More than these nobody asks (resolv.conf(5) MAXNS).
-const MAX_SERVERS: usize = 3;
+pub const MAX_SERVERS: usize = 3;
 
 /// What a resolv.conf says.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! The files in a container's /etc that belong to its pod: hosts, hostname, resolv.conf.
 
-use crate::dns::{self, ResolvConf, names::CLUSTER};
+use crate::dns::{self, MAX_SERVERS, ResolvConf, names::CLUSTER};
 use k8s_openapi::api::core::v1::{PodDNSConfig, PodSpec};
 use std::net::Ipv4Addr;
 use std::os::unix::fs::PermissionsExt;
@@ -8,8 +8,7 @@ use std::path::{Path, PathBuf};
 
 /// What the kernel takes (utsname(2)).
 pub(super) const MAX_HOSTNAME: usize = 64;
-/// Servers, and suffixes, of which resolvers take notice (K:pkg/apis/core/validation MaxDNSNameservers, MaxDNSSearchPaths).
-const MAX_SERVERS: usize = 3;
+/// Suffixes of which resolvers take notice (K:pkg/apis/core/validation MaxDNSSearchPaths).
 const MAX_SEARCHES: usize = 32;
 /// A name with fewer dots is tried with each suffix first, as on a cluster.
 const NDOTS: &str = "ndots:5";

@@ -84,13 +84,13 @@ impl Worker {
             })?);
         }
         let address = self.sandbox.as_ref().and_then(|sandbox| sandbox.sandbox().address);
-        let resolver = self.context.names.as_ref().map(|names| names.read().range().gateway());
+        let gateway = context.network.gateway();
         let identity = files::Identity {
             hostname: &hostname,
             namespace: namespace(pod),
             address,
-            resolver,
-            gateway: address.and(context.network.gateway()),
+            resolver: gateway.filter(|_| context.names.is_some()),
+            gateway: address.and(gateway),
         };
         files::write(&dir, &identity, spec).map_err(|error| sandbox_failed(error.to_string()))?;
         if contents.is_empty() {

@@ -1,9 +1,10 @@
 //! What the server itself writes when a schedule is edited: the schedule before and the moment of the edit, until the last instants
 //! before it have their outcomes. In the write of the edit itself, so that no crash can come between.
 
-use super::ticks::effective;
+use super::ticks::{NoTicks, Ticks, effective};
 use super::{ACCOUNTED_UNTIL, SCHEDULED_BEFORE};
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use meta::object;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -21,6 +22,13 @@ pub struct Former {
     /// It was suspended when it was edited.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub suspended: bool,
+}
+
+impl Former {
+    /// Its instants, without regard to its end.
+    pub fn ticks(&self, local: &TimeZone) -> Result<Ticks, NoTicks> {
+        Ticks::read(&self.schedule, None, local)
+    }
 }
 
 /// Those of an annotation, oldest first. What the server has not written itself are none.

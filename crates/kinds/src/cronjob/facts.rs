@@ -1,8 +1,10 @@
 //! What the decisions need of a CronJob and of the Jobs it owns; caches keep no more than this.
 
 use crate::cronjob::edits::{self, Former};
+use crate::cronjob::ticks::{NoTicks, Ticks};
 use crate::cronjob::{ACCOUNTED_UNTIL, SCHEDULED_AT, SCHEDULED_BEFORE, TRACKING_FINALIZER};
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use k8s_openapi::api::batch::v1::{CronJob, Job};
 use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
@@ -62,6 +64,11 @@ pub struct CronJobFacts {
 }
 
 impl CronJobFacts {
+    /// The instants of its schedule as it is now; without a zone of its own it is in the `local` one.
+    pub fn ticks(&self, local: &TimeZone) -> Result<Ticks, NoTicks> {
+        Ticks::read(&self.schedule, self.time_zone.as_deref(), local)
+    }
+
     /// Reads the facts off a CronJob.
     pub fn of(cronjob: CronJob) -> Self {
         let ObjectMeta { annotations, .. } = &cronjob.metadata;

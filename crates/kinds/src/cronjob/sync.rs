@@ -200,8 +200,8 @@ fn account_before(draft: &mut Draft, cronjob: &CronJobFacts, tick: Timestamp, lo
     // No Job is made by a schedule before those it follows are done with. One of a schedule that was edited the moment before
     // counts for that, whatever the clock showed at the edit.
     let ticks = match cronjob.scheduled_before.first() {
-        Some(former) => Ticks::read(&former.schedule, None, local),
-        None => Ticks::read(&cronjob.schedule, cronjob.time_zone.as_deref(), local),
+        Some(former) => former.ticks(local),
+        None => cronjob.ticks(local),
     };
     let Ok(ticks) = ticks else { return true };
     let (outcomes, counted) = overtaken(&ticks, draft.accounted, tick, draft.memory.held, draft.otherwise());
@@ -211,7 +211,7 @@ fn account_before(draft: &mut Draft, cronjob: &CronJobFacts, tick: Timestamp, lo
 
 /// The CronJob's instants, unless it is suspended or something is wrong with it, of which is told once.
 fn ticks(cronjob: &CronJobFacts, local: &TimeZone, draft: &mut Draft) -> Option<Ticks> {
-    let ticks = Ticks::read(&cronjob.schedule, cronjob.time_zone.as_deref(), local);
+    let ticks = cronjob.ticks(local);
     if let Err(NoTicks::UnknownZone(zone)) = &ticks {
         draft.trouble(events::unknown_zone(zone));
         return None;
@@ -254,8 +254,7 @@ fn conclude(plan: &mut Plan, cronjob: &CronJobFacts, former: &Former, local: &Ti
     let line = end_of(&cronjob.scheduled_before, now);
     plan.then.memory.suspended |= former.suspended;
     // What the schedule cannot be read from had no instants.
-    let ticks = Ticks::read(&former.schedule, None, local).ok();
-    match ticks.and_then(|ticks| Some((plan.then.due(&ticks, line)?, ticks))) {
+    match former.ticks(local).ok().and_then(|ticks| Some((plan.then.due(&ticks, line)?, ticks))) {
         Some((due, ticks)) => {
             let is_overtaken = is_overtaken(cronjob, line, local, now);
             decide(plan, cronjob, &ticks, due, now, Ends::At { line, is_overtaken });
@@ -273,10 +272,9 @@ fn end_of(former: &[Former], now: Timestamp) -> Timestamp {
 fn is_overtaken(cronjob: &CronJobFacts, line: Timestamp, local: &TimeZone, now: Timestamp) -> bool {
     let all = &cronjob.scheduled_before;
     let later = all.iter().enumerate().skip(1);
-    let later = later.map(|(n, former)| (Ticks::read(&former.schedule, None, local), end_of(&all[n..], now)));
-    let current = Ticks::read(&cronjob.schedule, cronjob.time_zone.as_deref(), local);
+    let later = later.map(|(n, former)| (former.ticks(local), end_of(&all[n..], now)));
     let mut from = line;
-    later.chain([(current, now)]).any(|(ticks, until)| {
+    later.chain([(cronjob.ticks(local), now)]).any(|(ticks, until)| {
         let next = ticks.ok().and_then(|ticks| ticks.next_after(from));
         from = from.max(until);
         next.is_some_and(|next| next <= until)
@@ -312,7 +310,7 @@ fn decide(plan: &mut Plan, cronjob: &CronJobFacts, ticks: &Ticks, due: Due, now:
     let n_missed = due.n_overtaken() + 1;
     let otherwise = draft.otherwise();
     draft.account(due.overtaken, due.overtaken_until);
-    if MANY_MISSED < n_missed && !cronjob.suspended && MANY_MISSED < n_missed_in_time(cronjob, ticks, n_missed, now) {
+    if !cronjob.suspended && MANY_MISSED < n_missed_in_time(cronjob, ticks, n_missed, now) {
         draft.events.push(events::too_many_missed());
     }
     // Without: the count goes on in the next decision, which the write of this one brings about.

@@ -7,25 +7,15 @@ use super::way::{MARK, Manager, Service, unit};
 use crate::output::Problem;
 
 /// Writes the unit and has systemd begin it, now and at every start. A unit of that name that kiln did not write is left alone.
-pub fn begin(manager: Manager, file: &Path, name: &str, service: &Service<'_>) -> Result<(), Problem> {
+/// `true`: there was none before.
+pub fn begin(manager: Manager, file: &Path, name: &str, service: &Service<'_>) -> Result<bool, Problem> {
     if file.exists() && !is_ours(file) {
         return Err(Problem::failed(format!("{} is not kiln's to change", file.display()))
             .because("kiln up did not write it")
             .remedy(format!("begin it yourself: systemctl start {name}; or move it away")));
     }
-    let write = || {
-        file.parent().map_or(Ok(()), std::fs::create_dir_all)?;
-        std::fs::write(file, unit(service, manager))
-    };
-    let write = || {
-        write().map_err(|error: std::io::Error| {
-            Problem::internal(format!("cannot write the unit {}", file.display()))
-                .because(error)
-                .remedy("kiln up --no-systemd does without")
-        })
-    };
     let is_new = !file.exists();
-    let begun = write().and_then(|()| {
+    let begun = write(manager, file, service).and_then(|()| {
         systemctl(manager, &["daemon-reload"])?;
         // What it was begun anew before is none of this beginning's failures. Nothing to reset is no failure either.
         let _ = systemctl(manager, &["reset-failed", name]);
@@ -34,7 +24,16 @@ pub fn begin(manager: Manager, file: &Path, name: &str, service: &Service<'_>) -
     if begun.is_err() && is_new {
         let _ = std::fs::remove_file(file);
     }
-    begun
+    begun.map(|()| is_new)
+}
+
+fn write(manager: Manager, file: &Path, service: &Service<'_>) -> Result<(), Problem> {
+    let made = file.parent().map_or(Ok(()), std::fs::create_dir_all);
+    made.and_then(|()| std::fs::write(file, unit(service, manager))).map_err(|error| {
+        Problem::internal(format!("cannot write the unit {}", file.display()))
+            .because(error)
+            .remedy("kiln up --no-systemd does without")
+    })
 }
 
 /// The server does not come back, neither by itself nor at the next start.

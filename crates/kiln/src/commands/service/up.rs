@@ -86,8 +86,7 @@ fn begin(arguments: &Arguments, data_dir: &Path) -> Result<Keeper, Problem> {
         (Way::Unit { manager, file }, name) => {
             let program = process::program()?;
             let service = Service { program: &program, data_dir, listen: arguments.listen };
-            let is_new = !file.exists();
-            systemd::begin(manager, &file, &name, &service)?;
+            let is_new = systemd::begin(manager, &file, &name, &service)?;
             Ok(Keeper::Unit { manager, file, name, is_new })
         }
     }
